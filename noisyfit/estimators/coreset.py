@@ -1,0 +1,308 @@
+"""CoresetClassifier: any scikit-learn classifier, trained on the rows that can be trusted."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import Tags, check_random_state, get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _num_samples,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from noisyfit._compat import HasMethods, StrOptions, fit_context
+from noisyfit.estimators.medoids import SELECTION_CONSTRAINTS, TrimAndCover
+from noisyfit.estimators.out_of_fold import (
+    aligned_probabilities,
+    check_takes_weights,
+    fit_clone,
+    out_of_fold_probabilities,
+)
+from noisyfit.estimators.validation import (
+    as_counts,
+    encode_labels,
+    to_host,
+    validate_sample_weight,
+)
+from noisyfit.noise import estimate_noise, label_quality
+from noisyfit.selection import logit_gradients
+
+
+def _has_decision_function(self: CoresetClassifier) -> bool:
+    return hasattr(getattr(self, "estimator_", self.estimator), "decision_function")
+
+
+class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit any classifier on the coreset of rows whose labels can be trusted.
+
+    Clones of the classifier predict rows that they were not fitted on; in each given class the
+    rows whose gradients p - onehot(y) are farthest from zero are left out, as many as are
+    estimated to be wrong; what is left, or medoids of it, trains the final classifier.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier with predict_proba, default=None
+        The classifier, a Pipeline that ends in one included; None is
+        ``LogisticRegression(max_iter=1000)``.
+    trim : "auto", float in [0, 1) or None, default="auto"
+        Share of each given class left out as untrustworthy. "auto" estimates it for each class.
+    selection : {"all", "greedy", "central", "random"}, default="all"
+        What covers the rows that are left, see `GradientMedoidSelector`.
+    fraction : float in (0, 1], default=0.5
+        Share of the rows left that become medoids, where ``selection`` is not "all".
+    group_by : {"given", "predicted"}, default="given"
+        Whether medoids are chosen for each given or each predicted class.
+    weights : {"uniform", "cluster"}, default="uniform"
+        Weight of a medoid in the final fit: its row's own, or that of all rows it stands for.
+        "cluster" needs an estimator that takes `sample_weight`.
+    cross_fit : int or None, default=5
+        Number of folds for the predictions; None judges rows by a model fitted on them, which
+        hides the errors that it has memorised.
+    n_jobs : int or None, default=None
+        Number of folds fitted at the same time, through joblib.
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds. Randomness of the estimator is its own parameter.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The estimator fitted on the coreset (on class codes 0 to n_classes - 1).
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coreset_indices_ : ndarray of shape (n_coreset,)
+        Rows that the final estimator was fitted on.
+    coreset_weights_ : ndarray of shape (n_coreset,)
+        The number (or total weight) of the rows that each of them stands for.
+    label_quality_ : ndarray of shape (n_samples,)
+        How far each row's given label is to be trusted, from 0 (surely wrong) to 1.
+    transduction_ : ndarray of shape (n_samples,)
+        The label believed to be right for each training row.
+    noise_rate_ : float
+        Estimated share of wrong labels.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimated probabilities of the given label (columns) for each true label (rows).
+    n_features_in_ : int
+        Number of features seen in `fit`, where X has features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string column names.
+
+    See Also
+    --------
+    CRUSTClassifier : The same idea inside the training of a network.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from noisyfit import CoresetClassifier
+    >>> from noisyfit.noise import symmetric_noise
+    >>> X, y = load_digits(return_X_y=True)
+    >>> y_given, wrong = symmetric_noise(y[:1200], 0.5, random_state=0)
+    >>> classifier = CoresetClassifier(RandomForestClassifier(random_state=0), random_state=0)
+    >>> bool(classifier.fit(X[:1200], y_given).score(X[1200:], y[1200:]) > 0.85)
+    True
+    >>> bool(wrong[classifier.coreset_indices_].mean() < 0.1)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **SELECTION_CONSTRAINTS,
+        "estimator": [HasMethods(["fit", "predict", "predict_proba"]), None],
+        "weights": [StrOptions({"uniform", "cluster"})],
+    }
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        trim: str | float | None = "auto",
+        selection: str = "all",
+        fraction: float = 0.5,
+        group_by: str = "given",
+        weights: str = "uniform",
+        cross_fit: int | None = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.estimator = estimator
+        self.trim = trim
+        self.selection = selection
+        self.fraction = fraction
+        self.group_by = group_by
+        self.weights = weights
+        self.cross_fit = cross_fit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CoresetClassifier:
+        """Choose the coreset and fit the estimator on it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or whatever the estimator takes
+            The rows; passed to the estimator in the container they come in.
+        y : array-like of shape (n_samples,)
+            The given labels, of any type.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative; the estimator has to take them too.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        X = self._validate_rows(X, reset=True)
+        y = to_host(y)
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None.")
+        check_consistent_length(X, y)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        codes, self.classes_ = encode_labels(y, None)
+        estimator = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
+        weight = None
+        if sample_weight is not None:
+            weight = validate_sample_weight(sample_weight, len(y))
+        if weight is not None:
+            check_takes_weights(estimator, "sample_weight was given")
+        if self.weights == "cluster":
+            check_takes_weights(estimator, "weights='cluster' needs it")
+        rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+        rng = check_random_state(self.random_state)
+
+        n_classes = len(self.classes_)
+        probabilities = out_of_fold_probabilities(
+            estimator,
+            X,
+            codes,
+            n_classes,
+            n_folds=self.cross_fit,
+            rng=rng,
+            sample_weight=weight,
+            rows=rows,
+            n_jobs=self.n_jobs,
+        )
+        row_codes = codes[rows]
+        row_weight = None if weight is None else as_counts(weight)[rows]
+        noise = estimate_noise(probabilities, row_codes, sample_weight=row_weight)
+        kept, coreset = TrimAndCover(self.trim, self.selection, self.fraction).select(
+            logit_gradients(probabilities, row_codes),
+            row_codes,
+            probabilities.argmax(axis=1) if self.group_by == "predicted" else row_codes,
+            noise.clean_share,
+            row_weight,
+            rng,
+        )
+        self.coreset_indices_ = rows[coreset.indices]
+        self.coreset_weights_ = coreset.weights
+        final_weight = weight
+        if self.weights == "cluster":
+            final_weight = np.zeros(len(y))
+            final_weight[self.coreset_indices_] = coreset.weights
+        order = np.sort(self.coreset_indices_)
+        self.estimator_ = fit_clone(estimator, X, codes, final_weight, order)
+        self._report_rows(X, codes, rows, probabilities, kept, noise)
+        return self
+
+    def _validate_rows(self, X: Any, *, reset: bool) -> Any:
+        """Rows in the container they came in, if it can be indexed; the estimator checks more."""
+        (X,) = indexable(to_host(X))
+        if X is None or _num_samples(X) == 0:
+            raise ValueError(f"X={X!r} holds 0 samples; at least 1 is required.")
+        if getattr(X, "ndim", 2) == 2:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
+
+    def _report_rows(
+        self,
+        X: Any,
+        codes: np.ndarray,
+        rows: np.ndarray,
+        held_out: np.ndarray,
+        kept: np.ndarray,
+        noise: Any,
+    ) -> None:
+        """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
+        probabilities = held_out
+        if len(rows) < len(codes):
+            probabilities = aligned_probabilities(self.estimator_, X, held_out.shape[1])
+            probabilities[rows] = held_out
+        believed = probabilities.argmax(axis=1)
+        if self.trim is not None:
+            trusted = rows[kept]
+            believed[trusted] = codes[trusted]
+        self.transduction_ = self.classes_[believed]
+        self.label_quality_ = label_quality(probabilities, codes)
+        self.noise_rate_ = noise.rate
+        self.transition_matrix_ = noise.transition_matrix
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Label of each row, by the estimator fitted on the coreset.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or whatever the estimator takes
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels, of the type they had in `fit`.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return self.classes_[self.estimator_.predict(X)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Class probabilities, by the estimator fitted on the coreset.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or whatever the estimator takes
+            The rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return aligned_probabilities(self.estimator_, X, len(self.classes_))
+
+    @available_if(_has_decision_function)
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Decision function of the estimator fitted on the coreset.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or whatever the estimator takes
+            The rows.
+
+        Returns
+        -------
+        ndarray
+            As the estimator gives it.
+        """
+        check_is_fitted(self)
+        X = self._validate_rows(X, reset=False)
+        return self.estimator_.decision_function(X)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Take over what the estimator says about its input."""
+        tags = super().__sklearn_tags__()
+        if self.estimator is None:
+            tags.input_tags.sparse = True
+        else:
+            inner = get_tags(self.estimator)
+            tags.input_tags = inner.input_tags
+        return tags

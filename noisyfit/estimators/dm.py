@@ -1,0 +1,160 @@
+"""DMClassifier: derivative manipulation as general example weighting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from noisyfit._compat import HasMethods, Interval, StrOptions
+from noisyfit.estimators.network import NetworkClassifier, document_network
+from noisyfit.losses import DerivativeManipulation
+from noisyfit.noise import estimate_noise
+from noisyfit.training.data import LabeledRows
+from noisyfit.training.network import predict_probabilities
+from noisyfit.training.plan import EpochPlan
+from noisyfit.training.recording import ProbabilityRecorder
+from noisyfit.training.settings import NetworkSettings
+
+
+@document_network
+class DMClassifier(NetworkClassifier):
+    """Derivative manipulation: how much a row teaches is designed, not left to the loss.
+
+    A row's gradient with respect to the logits keeps the direction of cross entropy but gets the
+    size w(p), where p is the probability that the network gives to the row's label now and w an
+    *emphasis density*. Its *mode* is the p that counts most: with a mode above 0, rows whose
+    labels the network finds impossible, as it does most wrong ones, hardly count. Its *variance*
+    says how unequally rows count.
+
+    Parameters
+    ----------
+    emphasis : {"dm", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}, \
+noisyfit.weighting.Emphasis or callable, default="dm"
+        The emphasis density. "dm" is the paper's exp(variance p^lambda (1 - p)), with
+        lambda = mode / (1 - mode); "cce", "mae", "mse", "gce" and "sl" have the weights of the
+        loss of that name, so "cce" with ``normalize=None`` is plain cross entropy. A callable
+        gets a tensor of probabilities and returns as many weights.
+    mode : float or None, default=None
+        Probability of greatest weight, in [0, 1); None means 0.5 where the density has a mode.
+    variance : float or None, default=None
+        Spread of the weights, 0 weighs all rows the same; None means 12 where the density has it.
+    normalize : {"integral", "batch"} or None, default="integral"
+        Divide the weights by the integral of the density over [0, 1], by their mean over the
+        batch, or not at all.
+    {network_parameters}
+
+    Attributes
+    ----------
+    {network_attributes}
+
+    See Also
+    --------
+    CRUSTClassifier : Trains on the rows whose labels it has reason to trust.
+
+    References
+    ----------
+    X. Wang, E. Kodirov, Y. Hua, N. M. Robertson. Derivative Manipulation for General Example
+    Weighting. arXiv:1905.11233, equations 7 to 12.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from noisyfit import DMClassifier
+    >>> from noisyfit.noise import symmetric_noise
+    >>> X, y = load_digits(return_X_y=True)
+    >>> y_given, wrong = symmetric_noise(y[:1200], 0.3, random_state=0)
+    >>> classifier = DMClassifier(random_state=0).fit(X[:1200], y_given)
+    >>> bool(classifier.score(X[1200:], y[1200:]) > 0.85)
+    True
+    >>> bool(classifier.label_quality_[wrong].mean() < classifier.label_quality_[~wrong].mean())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NetworkClassifier._parameter_constraints,
+        "emphasis": [
+            StrOptions({"dm", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}),
+            HasMethods("weight"),
+            callable,
+        ],
+        "mode": [Interval(Real, 0, 1, closed="left"), None],
+        "variance": [Interval(Real, None, None, closed="neither"), None],
+        "normalize": [StrOptions({"integral", "batch"}), None],
+    }
+
+    def __init__(
+        self,
+        emphasis: str | Callable[[Tensor], Tensor] | Any = "dm",
+        *,
+        mode: float | None = None,
+        variance: float | None = None,
+        normalize: str | None = "integral",
+        module: Any = None,
+        max_epochs: int = 40,
+        lr: float = 1e-3,
+        lr_schedule: str = "cosine",
+        batch_size: int | str = "auto",
+        optimizer: Any = "adam",
+        class_weight: Any = None,
+        validation_fraction: float | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        dtype: str = "float32",
+        device: Any = "cpu",
+        random_state: Any = None,
+        verbose: int = 0,
+        **prefixed: Any,
+    ) -> None:
+        super().__init__(
+            module=module,
+            max_epochs=max_epochs,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            class_weight=class_weight,
+            validation_fraction=validation_fraction,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            dtype=dtype,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+            **prefixed,
+        )
+        self.emphasis = emphasis
+        self.mode = mode
+        self.variance = variance
+        self.normalize = normalize
+
+    def _criterion(self) -> nn.Module:
+        return DerivativeManipulation(
+            self.emphasis,
+            self.mode,
+            self.variance,
+            self.normalize,  # type: ignore[arg-type]
+        )
+
+    def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
+        recorder = ProbabilityRecorder(len(data.rows), data.n_classes)
+        if fresh:
+            self._build(data, settings, self.max_epochs)
+        with self.net_.temporary_callback("recorder", recorder):
+            self._run(data, [_every_row(data)] * self.max_epochs)
+        final = predict_probabilities(self.net_.module_, data.rows)
+        probabilities = recorder.mean(fallback=final)
+        noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
+        self._report_rows(data, probabilities, noise)
+
+    def _train_once(self, data: LabeledRows, settings: NetworkSettings, seed: int) -> None:
+        if not hasattr(self, "net_"):
+            self._build(data, settings.constant_rate(), 1)
+        self._run(data, [_every_row(data)])
+
+
+def _every_row(data: LabeledRows) -> EpochPlan:
+    used = data.used
+    return EpochPlan(used, data.codes[used], data.weights[used])

@@ -1,0 +1,130 @@
+"""GradientMedoidSampler: drops rows, for imbalanced-learn's pipelines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import validate_data
+
+from noisyfit._compat import fit_context, take_rows
+from noisyfit.estimators.medoids import (
+    GradientMedoids,
+    document_selection,
+    encode_or_none,
+    tag_estimator_needs,
+)
+from noisyfit.estimators.validation import to_host
+
+
+@document_selection
+class GradientMedoidSampler(GradientMedoids, BaseEstimator):
+    """Keep only the medoids of the rows' gradients.
+
+    ``fit_resample`` gives back rows and labels of the type it was given, DataFrames with their
+    index. Use it as a step of ``imblearn.pipeline.Pipeline``, which skips it when predicting;
+    imbalanced-learn itself is not needed.
+
+    Parameters
+    ----------
+    {selection_parameters}
+
+    Attributes
+    ----------
+    {selection_attributes}
+
+    See Also
+    --------
+    CoresetClassifier : The same in scikit-learn's own pipelines, with weights carried along.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from noisyfit import GradientMedoidSampler
+    >>> from noisyfit.noise import symmetric_noise
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y_given, wrong = symmetric_noise(y, 0.3, random_state=0)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> sampler = GradientMedoidSampler(
+    ...     selection="all", trim="auto", estimator=model, random_state=0
+    ... )
+    >>> X_kept, y_kept = sampler.fit_resample(X, y_given)
+    >>> bool(wrong[sampler.sample_indices_].mean() < 0.1)
+    True
+    """
+
+    def __init__(
+        self,
+        k: int | None = None,
+        *,
+        fraction: float = 0.5,
+        selection: str = "greedy",
+        trim: str | float | None = None,
+        estimator: Any = None,
+        group_by: str = "given",
+        cross_fit: int | None = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.k = k
+        self.fraction = fraction
+        self.selection = selection
+        self.trim = trim
+        self.estimator = estimator
+        self.group_by = group_by
+        self.cross_fit = cross_fit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any) -> GradientMedoidSampler:
+        """Choose the medoids without returning them; see `fit_resample`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Gradients, or with `estimator` features (sparse too).
+        y : array-like of shape (n_samples,)
+            Given labels.
+
+        Returns
+        -------
+        self
+            The fitted sampler.
+        """
+        X, y = validate_data(
+            self,
+            to_host(X),
+            to_host(y),
+            dtype=[np.float64, np.float32],
+            accept_sparse="csr" if self.estimator is not None else False,
+        )
+        self._select(X, encode_or_none(y), check_random_state(self.random_state))
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Choose the medoids and return them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Gradients, or with `estimator` features (sparse too).
+        y : array-like of shape (n_samples,)
+            Given labels.
+
+        Returns
+        -------
+        X_resampled, y_resampled
+            The rows `sample_indices_` of X and y, in containers of the same type.
+        """
+        self.fit(X, y)
+        return take_rows(X, self.sample_indices_), take_rows(y, self.sample_indices_)
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn what `fit` needs."""
+        tags = tag_estimator_needs(super().__sklearn_tags__(), self.estimator)
+        tags.target_tags.required = True
+        return tags

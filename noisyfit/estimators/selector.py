@@ -1,0 +1,128 @@
+"""GradientMedoidSelector: a transformer whose landmarks are gradient medoids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.metrics import euclidean_distances
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from noisyfit._compat import fit_context, take_rows
+from noisyfit.estimators.medoids import (
+    GradientMedoids,
+    document_selection,
+    encode_or_none,
+    tag_estimator_needs,
+)
+from noisyfit.estimators.validation import to_host
+
+
+@document_selection
+class GradientMedoidSelector(
+    GradientMedoids, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Choose medoids of the rows' gradients; transform rows to distances from the medoids.
+
+    The number of rows is kept, as a transformer in a Pipeline must: to drop rows, use
+    `get_support`, `GradientMedoidSampler` in an imbalanced-learn pipeline, or
+    `CoresetClassifier`.
+
+    Parameters
+    ----------
+    {selection_parameters}
+
+    Attributes
+    ----------
+    {selection_attributes}
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from noisyfit import GradientMedoidSelector
+    >>> gradients = np.array([[0.0], [1.0], [2.0], [9.0], [10.0]])
+    >>> selector = GradientMedoidSelector(k=2).fit(gradients)
+    >>> selector.medoid_indices_, selector.weights_
+    (array([2, 3]), array([3., 2.]))
+    >>> selector.transform([[4.0]])
+    array([[2., 5.]])
+    """
+
+    def __init__(
+        self,
+        k: int | None = None,
+        *,
+        fraction: float = 0.5,
+        selection: str = "greedy",
+        trim: str | float | None = None,
+        estimator: Any = None,
+        group_by: str = "given",
+        cross_fit: int | None = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.k = k
+        self.fraction = fraction
+        self.selection = selection
+        self.trim = trim
+        self.estimator = estimator
+        self.group_by = group_by
+        self.cross_fit = cross_fit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> GradientMedoidSelector:
+        """Choose the medoids.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Gradients, or with `estimator` features (sparse too).
+        y : array-like of shape (n_samples,), default=None
+            Given labels; needed with `estimator`.
+
+        Returns
+        -------
+        self
+            The fitted selector.
+        """
+        X, y = self._validate(X, y, reset=True)
+        self._select(X, encode_or_none(y), check_random_state(self.random_state))
+        self.medoids_ = take_rows(X, self.medoid_indices_)
+        self._n_features_out = len(self.medoid_indices_)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Euclidean distances from the medoids, in the space of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the same kind as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_medoids)
+            Distances from the medoids in the order of `medoid_indices_`.
+        """
+        check_is_fitted(self)
+        X, _ = self._validate(X, None, reset=False)
+        return euclidean_distances(X, self.medoids_)
+
+    def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        options = {
+            "reset": reset,
+            "dtype": [np.float64, np.float32],
+            "accept_sparse": "csr" if self.estimator is not None else False,
+        }
+        if y is None:
+            return validate_data(self, to_host(X), **options), None
+        X, y = validate_data(self, to_host(X), to_host(y), **options)
+        return X, y
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn what `fit` needs."""
+        return tag_estimator_needs(super().__sklearn_tags__(), self.estimator)

@@ -1,0 +1,156 @@
+"""What comes in at the door: features, labels, weights, devices, in whatever form users have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+
+def to_host(values: Any) -> Any:
+    """A torch tensor on any device as a numpy array; anything else as it is."""
+    if isinstance(values, torch.Tensor):
+        return values.detach().cpu().numpy()
+    return values
+
+
+def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
+    """Features as a numpy array of ``dtype`` or a CSR matrix, checked as scikit-learn does."""
+    return validate_data(
+        estimator,
+        to_host(X),
+        reset=reset,
+        accept_sparse="csr",
+        dtype=getattr(np, dtype),
+        order="C",
+        allow_nd=True,
+        ensure_min_samples=1,
+    )
+
+
+def validate_rows_and_labels(
+    estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool
+) -> tuple[Any, np.ndarray]:
+    """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
+    X, y = validate_data(
+        estimator,
+        to_host(X),
+        to_host(y),
+        reset=reset,
+        accept_sparse="csr",
+        dtype=getattr(np, dtype),
+        order="C",
+        allow_nd=True,
+    )
+    y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    return X, y
+
+
+def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Weights as a float64 array of length ``n_rows``; None means one for each row."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+    if weight.ndim == 0:
+        weight = np.full(n_rows, float(weight))
+    if weight.ndim != 1:
+        raise ValueError(
+            f"sample_weight must be 1D array or scalar, got {weight.ndim} dimensions; "
+            "pass one weight per row."
+        )
+    if len(weight) != n_rows:
+        raise ValueError(
+            f"sample_weight.shape == {weight.shape}, expected {(n_rows,)}: pass one per row of X."
+        )
+    if not np.isfinite(weight).all():
+        raise ValueError("sample_weight contains NaN or infinity; remove or replace those values.")
+    if (weight < 0).any():
+        raise ValueError(
+            f"sample_weight must not be negative, got {weight.min():g}; use 0 to ignore a row."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero for every row; at least one row must count.")
+    return weight
+
+
+def as_counts(sample_weight: np.ndarray) -> np.ndarray:
+    """How many rows each row stands for.
+
+    Whole numbers are counts: a weight of two is the row twice. Other weights have an arbitrary
+    scale and get a mean of one.
+    """
+    if (sample_weight == np.rint(sample_weight)).all():
+        return sample_weight
+    return sample_weight / sample_weight[sample_weight > 0].mean()
+
+
+def combine_weights(
+    sample_weight: np.ndarray, class_weight: Any, y: np.ndarray, classes: np.ndarray
+) -> np.ndarray:
+    """Product of the rows' weights and the weights of their classes."""
+    if class_weight is None:
+        return sample_weight
+    if isinstance(class_weight, dict):
+        unknown = [label for label in class_weight if label not in classes]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown!r}, which are not among the labels of y "
+                f"({classes.tolist()}); remove them."
+            )
+        if any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
+            raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
+        return sample_weight * compute_sample_weight(class_weight, y)
+    # "balanced" counts rows by their weight, so that a weight of two equals two copies.
+    codes = np.searchsorted(classes, y)
+    totals = np.bincount(codes, weights=sample_weight, minlength=len(classes))
+    present = totals > 0
+    balanced = np.zeros(len(classes))
+    balanced[present] = totals.sum() / (present.sum() * totals[present])
+    return sample_weight * balanced[codes]
+
+
+def encode_labels(y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Class codes 0..C-1 and the sorted classes; with ``classes`` given, y must keep to them."""
+    if classes is None:
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y holds one class only ({classes[0]!r}); a classifier needs rows of at least "
+                "two classes."
+            )
+        return codes.astype(np.int64), classes
+    unseen = np.setdiff1d(y, classes)
+    if len(unseen):
+        raise ValueError(
+            f"y contains labels {unseen.tolist()!r} that are not among classes "
+            f"({classes.tolist()!r}); name every label in the first call of partial_fit, or "
+            "fit anew with warm_start=False."
+        )
+    return np.searchsorted(classes, y).astype(np.int64), classes
+
+
+def validate_device(device: Any) -> torch.device:
+    """A torch device that this machine has."""
+    try:
+        checked = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} is not a device: use 'cpu', 'cuda', 'cuda:1' or 'mps'."
+        ) from error
+    if checked.type == "cuda":
+        n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (checked.index or 0) >= n_devices:
+            raise ValueError(
+                f"device={device!r} is not available: torch sees {n_devices} CUDA devices. "
+                "Use device='cpu'."
+            )
+    elif checked.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device={device!r} is not available here. Use device='cpu'.")
+    elif checked.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(f"device={device!r} is not supported: use 'cpu', 'cuda' or 'mps'.")
+    return checked

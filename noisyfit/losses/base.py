@@ -1,0 +1,63 @@
+"""What all criteria share: the reduction of the rows' losses."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from noisyfit.weighting.checks import check_choice
+
+Reduction = Literal["none", "mean", "sum"]
+
+
+class RowCriterion(nn.Module):
+    """A criterion that computes one loss per row. Subclasses define ``forward``.
+
+    Parameters
+    ----------
+    reduction : {"none", "mean", "sum"}, default="none"
+        What is returned: the losses of the rows, of shape (n,), their mean or their sum.
+    """
+
+    def __init__(self, reduction: Reduction = "none") -> None:
+        super().__init__()
+        check_choice("reduction", reduction, ("none", "mean", "sum"))
+        self.reduction = reduction
+
+    def reduce(self, losses: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Weight the losses of the rows and reduce them.
+
+        Parameters
+        ----------
+        losses : Tensor of shape (n,)
+            Losses of the rows.
+        sample_weight : Tensor of shape (n,), default=None
+            Each row's loss is multiplied by its weight; the mean is divided by the sum of the
+            weights (and is 0 if that is 0), so that a row of weight 2 counts like two rows.
+
+        Returns
+        -------
+        Tensor of shape (n,), or a scalar
+        """
+        if sample_weight is not None:
+            sample_weight = sample_weight.to(losses)
+            if sample_weight.shape != losses.shape:
+                raise ValueError(
+                    f"sample_weight must have one entry per row, shape {tuple(losses.shape)}, got "
+                    f"{tuple(sample_weight.shape)}."
+                )
+            losses = losses * sample_weight
+        if self.reduction == "none":
+            return losses
+        if self.reduction == "sum":
+            return losses.sum()
+        if sample_weight is None:
+            return losses.mean()
+        total = sample_weight.sum()
+        return losses.sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+    def extra_repr(self) -> str:
+        """Name the reduction in ``repr``."""
+        return f"reduction={self.reduction!r}"

@@ -1,0 +1,122 @@
+"""Private: checking and converting what the selection functions are given."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+FloatVector: TypeAlias = NDArray[np.float64]
+IndexVector: TypeAlias = NDArray[np.int64]
+
+
+def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> torch.Tensor:
+    """Return `values` as a finite, non-empty float32 or float64 tensor, copied only if necessary.
+
+    Integers become float64 and half precision becomes float32; the device stays.
+    """
+    tensor = values.detach() if isinstance(values, torch.Tensor) else _from_numpy(values, name)
+    if tensor.is_complex():
+        raise ValueError(f"{name} must be real numbers, got dtype {tensor.dtype}.")
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor = tensor.float()
+    elif not tensor.is_floating_point():
+        tensor = tensor.double()
+    if tensor.ndim != ndim:
+        hint = " Reshape one column with values[:, None]." if ndim == 2 and tensor.ndim == 1 else ""
+        raise ValueError(f"{name} must have {ndim} dimension(s), got {tensor.ndim}.{hint}")
+    if 0 in tensor.shape:
+        raise ValueError(f"{name} must not be empty, got shape {tuple(tensor.shape)}.")
+    if not torch.isfinite(tensor).all():
+        raise ValueError(f"{name} must be finite, but contains NaN or infinity.")
+    return tensor
+
+
+def _from_numpy(values: Any, name: str) -> torch.Tensor:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{name} must be a numeric numpy array or torch tensor, got {type(values).__name__} "
+            f"of dtype {array.dtype}; convert sparse matrices with .toarray()."
+        )
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    elif array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    # torch wants native byte order, non-negative strides and, or it warns, writeable memory.
+    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def as_sample_weight(sample_weight: Any, n: int) -> FloatVector:
+    """Return non-negative float64 weights of shape (n,), not all zero; ones for None."""
+    if sample_weight is None:
+        return np.ones(n)
+    weights = to_numpy(sample_weight)
+    if weights.dtype.kind not in "fiub":
+        raise ValueError(f"sample_weight must be numeric, got dtype {weights.dtype}.")
+    weights = weights.astype(np.float64)
+    if weights.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {weights.shape}.")
+    if not np.isfinite(weights).all():
+        raise ValueError("sample_weight must be finite, but contains NaN or infinity.")
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight must not be negative, got a minimum of {weights.min()}.")
+    if not weights.any():
+        raise ValueError("sample_weight must not be zero everywhere: no row would be left.")
+    return weights
+
+
+def as_codes(values: Any, n: int, name: str) -> IndexVector:
+    """Return non-negative integer codes of shape (n,)."""
+    codes = to_numpy(values)
+    if codes.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), one code per row, got {codes.shape}.")
+    if codes.dtype.kind not in "iub":
+        raise ValueError(
+            f"{name} must be integer codes, got dtype {codes.dtype}; "
+            "np.unique(values, return_inverse=True)[1] makes codes of any values."
+        )
+    codes = codes.astype(np.int64)
+    if (codes < 0).any():
+        raise ValueError(f"{name} must not be negative, got a minimum of {codes.min()}.")
+    return codes
+
+
+def as_mask(values: Any, n: int, name: str) -> NDArray[np.bool_]:
+    """Return a boolean mask of shape (n,)."""
+    mask = to_numpy(values)
+    if mask.shape != (n,) or mask.dtype != np.bool_:
+        raise ValueError(
+            f"{name} must be a boolean mask of shape ({n},), got dtype {mask.dtype} "
+            f"and shape {mask.shape}."
+        )
+    return mask
+
+
+def check_k(k: Any, n: int) -> int:
+    """Return the number of medoids as an int between 1 and n."""
+    if not isinstance(k, Integral) or isinstance(k, bool):
+        raise TypeError(f"k must be an integer, got {k!r}.")
+    if not 1 <= int(k) <= n:
+        raise ValueError(f"k must lie between 1 and the number of rows n={n}, got k={k}.")
+    return int(k)
+
+
+def to_numpy(values: Any) -> np.ndarray:
+    """Return `values` as a numpy array, from whichever device."""
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+
+
+def to_tensor(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    """Return a numpy array as a tensor on the device of `like`: floats take its precision too."""
+    dtype = like.dtype if values.dtype.kind == "f" else None
+    return torch.tensor(values, dtype=dtype, device=like.device)
+
+
+def accumulator_dtype(device: torch.device) -> torch.dtype:
+    """Return the precision for long sums: float64 wherever the device has it (Apple's has not)."""
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -1,0 +1,185 @@
+"""CRUST as phases: warm up on all rows, then train on a coreset chosen anew as learning goes on.
+
+Trim, then cover: in each given class the rows whose gradients lie farthest from zero are left
+out; medoids of the gradients that are left (or all of them) form the coreset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from noisyfit.selection import (
+    Coreset,
+    gradient_norms,
+    keep_smallest,
+    logit_gradients,
+    select_coreset,
+)
+from noisyfit.training.averaging import WeightAverage
+from noisyfit.training.data import LabeledRows
+from noisyfit.training.network import predict_probabilities
+from noisyfit.training.plan import EpochPlan, Mixing
+from noisyfit.training.screening import BULK_BATCH_SIZE
+
+SHARE_LIMITS = (0.05, 0.98)
+GROWTH_EPOCHS = 12
+
+
+@dataclass(frozen=True)
+class CoresetOptions:
+    """The method's parameters, as `CRUSTClassifier` documents them."""
+
+    trim: str | float | None
+    selection: str
+    fraction: float
+    group_by: str
+    weights: str
+    warmup_epochs: int
+    refresh_every: int
+    mixup: float
+    pseudo_label: float | None
+
+
+class CoresetPhases:
+    """The plans of a CRUST fit, and what was selected last.
+
+    Parameters
+    ----------
+    data : LabeledRows
+        The training set. All arrays in here have one entry per row of ``data.used``.
+    options : CoresetOptions
+        The method's parameters.
+    teacher : WeightAverage
+        Averages the weights of the network in training; its predictions give the gradients.
+    clean_share : ndarray of shape (n_classes,) or None
+        Share of each given class to keep. None means the share of the class that the teacher
+        agrees with, grown over the first epochs after the warm-up.
+    rng : RandomState
+        Draws the partners for mixup.
+    """
+
+    def __init__(
+        self,
+        data: LabeledRows,
+        options: CoresetOptions,
+        teacher: WeightAverage,
+        clean_share: np.ndarray | None,
+        rng: np.random.RandomState,
+    ) -> None:
+        self.data = data
+        self.options = options
+        self.teacher = teacher
+        self.clean_share = clean_share
+        self.rng = rng
+        self.used = data.used
+        self.codes = data.codes[self.used]
+        self.weights = data.weights[self.used]
+        self.counts = data.counts[self.used]
+        self.coreset: Coreset | None = None
+        self.kept = np.ones(len(self.used), dtype=bool)
+
+    def plans(self, n_epochs: int, first_epoch: int = 0) -> Iterator[EpochPlan]:
+        """One plan per epoch; the teacher is asked just before each selection."""
+        for epoch in range(first_epoch, first_epoch + n_epochs):
+            if epoch < self.options.warmup_epochs:
+                yield EpochPlan(self.used, self.codes, self.weights, phase="warm-up")
+                continue
+            since_warmup = epoch - self.options.warmup_epochs
+            if self.coreset is None or since_warmup % self.options.refresh_every == 0:
+                self.select(since_warmup)
+            yield self._plan(with_pseudo_labels=since_warmup >= self.options.warmup_epochs)
+
+    def select(self, epochs_since_warmup: int) -> None:
+        """Trim and cover by the teacher's present predictions."""
+        options = self.options
+        self.probabilities = self.predict()
+        gradients = logit_gradients(self.probabilities, self.codes)
+        if options.trim is not None:
+            self.kept = keep_smallest(
+                gradient_norms(gradients),
+                self.share_to_keep(epochs_since_warmup),
+                self.codes,
+                sample_weight=self.counts,
+            )
+        predicted = self.probabilities.argmax(axis=1)
+        self.coreset = select_coreset(
+            gradients,
+            fraction=None if options.selection == "all" else options.fraction,
+            method=options.selection,
+            groups=predicted if options.group_by == "predicted" else self.codes,
+            candidates=self.kept,
+            sample_weight=self.counts,
+            random_state=self.rng,
+        )
+
+    def predict(self) -> np.ndarray:
+        """The teacher's probabilities of the used rows."""
+        assert self.teacher.module_ is not None, "select comes after at least one training step"
+        return predict_probabilities(
+            self.teacher.module_,
+            self.data.rows,
+            self.used,
+            batch_size=BULK_BATCH_SIZE,
+            fixed_size=False,
+        )
+
+    def share_to_keep(self, epochs_since_warmup: int) -> np.ndarray:
+        """Share of each given class that is not trimmed away."""
+        if self.options.trim != "auto":
+            assert isinstance(self.options.trim, float | int)
+            return np.full(self.data.n_classes, 1.0 - self.options.trim)
+        if self.clean_share is not None:
+            return self.clean_share.clip(*SHARE_LIMITS)
+        # Without held-out predictions the teacher's agreement with the labels has to do. It
+        # grows as labels are memorised, so it is discounted while the network still learns.
+        growth = 0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS)
+        agrees = (self.probabilities.argmax(axis=1) == self.codes) * self.counts
+        totals = np.bincount(self.codes, self.counts, minlength=self.data.n_classes)
+        agreed = np.bincount(self.codes, agrees, minlength=self.data.n_classes)
+        return (growth * agreed / np.where(totals > 0, totals, 1)).clip(*SHARE_LIMITS)
+
+    def _plan(self, *, with_pseudo_labels: bool) -> EpochPlan:
+        coreset = self.coreset
+        assert coreset is not None
+        positions, targets = coreset.indices, self.codes[coreset.indices]
+        weights = self.weights[positions]
+        if self.options.weights == "cluster":  # the cluster's count instead of the row's own
+            weights = weights * coreset.weights / self.counts[positions]
+        positive = weights > 0  # copies of an earlier medoid may have an empty cluster
+        positions, targets, weights = positions[positive], targets[positive], weights[positive]
+        mixing = self._mixing(positions, positive) if self.options.mixup else None
+        if self.options.pseudo_label is not None and with_pseudo_labels:
+            joining = ~self.kept & (self.probabilities.max(axis=1) > self.options.pseudo_label)
+            added = np.flatnonzero(joining)
+            predicted = self.probabilities[added].argmax(axis=1)
+            positions = np.concatenate([positions, added])
+            targets = np.concatenate([targets, predicted])
+            weights = np.concatenate([weights, self.weights[added]])
+            if mixing is not None:  # rows under a predicted label are not mixed
+                mixing = Mixing(
+                    np.concatenate([mixing.rows, self.used[added]]),
+                    np.concatenate([mixing.targets, predicted]),
+                    np.concatenate([mixing.share, np.ones(len(added))]),
+                )
+        return EpochPlan(self.used[positions], targets, weights, mixing, phase="coreset")
+
+    def _mixing(self, positions: np.ndarray, positive: np.ndarray) -> Mixing:
+        """Draw for each medoid a member of its cluster; for single rows one of their class."""
+        coreset = self.coreset
+        assert coreset is not None
+        if self.options.selection == "all":
+            cluster_of_row = np.where(self.kept, self.codes, -1)
+            cluster_of_medoid = self.codes[positions]
+        else:
+            cluster_of_row = coreset.assignment
+            cluster_of_medoid = np.flatnonzero(positive)
+        order = np.argsort(cluster_of_row, kind="stable")
+        ordered = cluster_of_row[order]
+        first = np.searchsorted(ordered, cluster_of_medoid, side="left")
+        last = np.searchsorted(ordered, cluster_of_medoid, side="right")
+        partners = order[first + (self.rng.random_sample(len(first)) * (last - first)).astype(int)]
+        share = self.rng.beta(self.options.mixup, self.options.mixup, size=len(partners))
+        return Mixing(self.used[partners], self.codes[partners], share)

@@ -1,0 +1,34 @@
+"""A training set as the phases see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from noisyfit.training.rows import Rows
+
+
+@dataclass(frozen=True)
+class LabeledRows:
+    """Features, class codes (n,) and weights (n,) of the rows; weight 0 means not trained on.
+
+    ``weights`` is what a row's loss is multiplied with, the weight of its class included;
+    ``counts`` says how many rows it stands for where rows are counted.
+    """
+
+    rows: Rows
+    codes: np.ndarray
+    weights: np.ndarray
+    counts: np.ndarray
+    n_classes: int
+    validation: np.ndarray | None = None
+
+    @property
+    def used(self) -> np.ndarray:
+        """Numbers of the rows that count: positive weight and not held out for validation."""
+        counted = self.weights > 0
+        if self.validation is not None:
+            counted = counted.copy()
+            counted[self.validation] = False
+        return np.flatnonzero(counted)

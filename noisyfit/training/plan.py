@@ -1,0 +1,139 @@
+"""Which rows one epoch trains on, with which targets and weights, and their batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from noisyfit.training.rows import Rows
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A second row for each row of a plan, to train on convex combinations (mixup).
+
+    The features become ``share * row + (1 - share) * partner`` and the loss the same
+    combination of the losses of both targets.
+    """
+
+    rows: np.ndarray
+    targets: np.ndarray
+    share: np.ndarray
+
+
+@dataclass(frozen=True)
+class EpochPlan:
+    """The rows of one epoch (row numbers of the data set), their class codes and weights."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    mixing: Mixing | None = None
+    phase: str = "train"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass
+class BatchTargets:
+    """What the loss of a batch needs beside the logits; every field has one entry per row."""
+
+    codes: Tensor
+    weights: Tensor
+    rows: Tensor
+    partner_codes: Tensor | None = None
+    share: Tensor | None = None
+
+
+Batch = tuple[Tensor, BatchTargets]
+
+
+class PlannedBatches(Dataset):
+    """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries."""
+
+    def __init__(self, rows: Rows, plan: EpochPlan, dtype: torch.dtype, device: torch.device):
+        self.rows = rows
+        self.device = device
+        self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
+        self.codes = torch.from_numpy(np.asarray(plan.targets, dtype=np.int64))
+        weights = np.asarray(plan.weights, dtype=np.float64)
+        # Mean one over the epoch: the loss of a full batch is then the weighted mean.
+        self.weights = torch.from_numpy(weights / weights.mean()).to(dtype)
+        self.mixing = plan.mixing
+        if plan.mixing is not None:
+            self.partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
+            self.partner_codes = torch.from_numpy(np.asarray(plan.mixing.targets, dtype=np.int64))
+            self.share = torch.from_numpy(np.asarray(plan.mixing.share)).to(dtype)
+
+    def __len__(self) -> int:
+        return len(self.row_numbers)
+
+    def __getitem__(self, positions: Tensor) -> Batch:
+        row_numbers = self.row_numbers[positions]
+        features = self.rows.take(row_numbers)
+        targets = BatchTargets(
+            self.codes[positions].to(self.device),
+            self.weights[positions].to(self.device),
+            row_numbers,
+        )
+        if self.mixing is not None:
+            share = self.share[positions].to(self.device)
+            partner = self.rows.take(self.partners[positions])
+            shape = (-1,) + (1,) * (features.dim() - 1)
+            features = features * share.view(shape) + partner * (1 - share).view(shape)
+            targets.partner_codes = self.partner_codes[positions].to(self.device)
+            targets.share = share
+        return features, targets
+
+
+class BatchPositions:
+    """Positions of each batch of an epoch, reshuffled on every iteration.
+
+    A last batch of a single row is merged into the one before: batch normalisation can't
+    train on one row. One batch that holds everything is not shuffled, so that full-batch
+    training does not depend on the seed or the order in more than rounding.
+    """
+
+    def __init__(self, n_entries: int, batch_size: int, *, shuffle: bool) -> None:
+        self.n_entries = n_entries
+        self.batch_size = batch_size
+        self.shuffle = shuffle and n_entries > batch_size
+
+    def __len__(self) -> int:
+        n_batches, rest = divmod(self.n_entries, self.batch_size)
+        return max(1, n_batches + (rest > 1 or (rest == 1 and n_batches == 0)))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        order = torch.randperm(self.n_entries) if self.shuffle else torch.arange(self.n_entries)
+        batches = list(order.split(self.batch_size))
+        if len(batches) > 1 and len(batches[-1]) == 1:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        yield from batches
+
+
+class BatchIterator:
+    """Iterates over the batches; a ``DataLoader`` only where its options are asked for."""
+
+    def __init__(
+        self, batches: PlannedBatches, batch_size: int, *, shuffle: bool, loader_options: dict
+    ) -> None:
+        self.batches = batches
+        self.positions = BatchPositions(len(batches), batch_size, shuffle=shuffle)
+        self.loader_options = loader_options
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.loader_options:
+            positions = list(self.positions)
+            return iter(
+                DataLoader(self.batches, sampler=positions, batch_size=None, **self.loader_options)
+            )
+        return (self.batches[positions] for positions in self.positions)

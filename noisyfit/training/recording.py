@@ -1,0 +1,47 @@
+"""What a network thought of each row while it was training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+
+
+class ProbabilityRecorder(Callback):
+    """Mean, over the epochs, of the probabilities each row got when its batch came up.
+
+    They cost nothing, since training computes them anyway, and each is taken before the
+    network learns from the row in that epoch. A network fits wrong labels late, so the mean
+    over epochs tells wrong from right labels better than the final probabilities do.
+    """
+
+    def __init__(self, n_rows: int, n_classes: int) -> None:
+        self.n_rows = n_rows
+        self.n_classes = n_classes
+
+    def initialize(self) -> ProbabilityRecorder:
+        """Start from nothing (skorch calls this when it sets up the net)."""
+        self.total_ = np.zeros((self.n_rows, self.n_classes), dtype=np.float32)
+        self.count_ = np.zeros(self.n_rows, dtype=np.int64)
+        return self
+
+    @torch.no_grad()
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
+        """Add the batch's probabilities."""
+        if not training:
+            return
+        logits = y_pred[0] if isinstance(y_pred, tuple) else y_pred
+        row_numbers = batch[1].rows.numpy()
+        self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
+        self.count_[row_numbers] += 1
+
+    def mean(self, fallback: np.ndarray) -> np.ndarray:
+        """Mean probabilities (n, classes); ``fallback`` for rows that were never trained on."""
+        seen = self.count_ > 0
+        result = fallback.astype(np.float64)
+        result[seen] = self.total_[seen] / self.count_[seen, None]
+        return result / result.sum(axis=1, keepdims=True)
