@@ -52,6 +52,13 @@ EMPHASES = [
     lambda p: p.sqrt() + 0.1,
 ]
 
+
+def emphasis_name(emphasis):
+    if isinstance(emphasis, str):
+        return emphasis
+    return repr(emphasis) if isinstance(emphasis, DMEmphasis) else "callable"
+
+
 # A criterion, and the density that must have its derivative.
 LOSSES = [
     (CrossEntropy(), "cce"),
@@ -88,7 +95,7 @@ def probability_of(logits, target):
 # Derivative manipulation
 
 
-@pytest.mark.parametrize("emphasis", EMPHASES, ids=lambda e: e if isinstance(e, str) else repr(e))
+@pytest.mark.parametrize("emphasis", EMPHASES, ids=emphasis_name)
 @given(batch=batches(), normalize=st.sampled_from([None, "integral", "batch"]))
 @settings(deadline=None, max_examples=12)
 def test_dm_gradient_has_the_designed_size_and_cross_entropys_direction(emphasis, batch, normalize):
@@ -116,7 +123,7 @@ def test_dm_gradient_has_the_designed_size_and_cross_entropys_direction(emphasis
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("emphasis", EMPHASES, ids=lambda e: e if isinstance(e, str) else repr(e))
+@pytest.mark.parametrize("emphasis", EMPHASES, ids=emphasis_name)
 def test_dm_is_exact_where_the_label_is_certain_or_impossible(emphasis, dtype, device):
     logits = torch.tensor([[1e4, -1e4, -1e4], [1e4, -1e4, -1e4]], dtype=dtype, device=device)
     target = torch.tensor([0, 1], device=device)

@@ -56,7 +56,7 @@ FORMULAS = [
     (CallableEmphasis(lambda p: torch.sin(3 * p).square()), lambda p: math.sin(3 * p) ** 2),
 ]
 formulas = pytest.mark.parametrize(
-    ("emphasis", "formula"), FORMULAS, ids=lambda value: getattr(value, "__name__", repr(value))
+    ("emphasis", "formula"), FORMULAS, ids=lambda value: type(value).__name__
 )
 
 
