@@ -380,32 +380,36 @@ def test_anchor_matrix_matches_a_plain_count(seed, top, shrinkage):
             assert matrix[k, j] == pytest.approx(expected)
 
 
-def test_latent_model_matches_a_plain_implementation():
+@pytest.mark.parametrize("update", [False, True])
+def test_latent_model_matches_a_plain_implementation(update):
     from noisyfit.noise import latent
 
     _, p, codes = random_problem(3, 60, 3)
     weight = np.random.default_rng(0).uniform(0.5, 2, size=60)
     start = noise_matrix(3, 0.3, "pairwise") * 0.9 + 0.1 / 3
 
-    def plain(temperature, steps, factors):
+    def plain(temperature, steps, factors, matrix):
         for step in range(steps + 1):
             joint, share, likelihood = np.zeros((3, 3)), np.zeros(3), 0.0
             for i in range(60):
                 prior = factors * p[i] ** (1 / temperature)
                 prior = prior / prior.sum()
-                both = prior * start[:, codes[i]]
+                both = prior * matrix[:, codes[i]]
                 joint[:, codes[i]] += weight[i] * both / both.sum()
                 share += weight[i] * prior
                 likelihood += weight[i] * np.log(both.sum())
             if step < steps:
                 factors = factors * joint.sum(axis=1) / share
                 factors = factors / factors.max()
-        return likelihood, factors, joint / weight.sum()
+                if update:
+                    matrix = joint / joint.sum(axis=1, keepdims=True)
+        return likelihood, factors, joint / weight.sum(), matrix
 
-    screened = [plain(t, latent.SCREENING_STEPS, np.ones(3)) for t in latent.TEMPERATURES]
+    screened = [plain(t, latent.SCREENING_STEPS, np.ones(3), start) for t in latent.TEMPERATURES]
     best = int(np.argmax([result[0] for result in screened]))
-    expected = plain(latent.TEMPERATURES[best], 100, screened[best][1])[2]
-    joint = latent.latent_joint(p, codes, weight, start, update_transition=False)
+    _, factors, _, matrix = screened[best]
+    expected = plain(latent.TEMPERATURES[best], latent.FINAL_STEPS, factors, matrix)[2]
+    joint = latent.latent_joint(p, codes, weight, start, update_transition=update)
     np.testing.assert_allclose(joint, expected, atol=1e-3)
     assert not np.allclose(expected, screened[(best + 3) % 7][2], atol=1e-2)
 
@@ -599,9 +603,14 @@ def test_believed_labels_mend_most_errors():
 
 
 def test_believed_labels_weigh_prediction_against_label():
-    noise = NoiseEstimate(0.0, np.eye(2), np.full(2, 0.5), np.ones(2))
+    even = np.full(2, 0.5)
+    noise = NoiseEstimate(0.0, np.eye(2), even, np.ones(2))
     # Without noise the label wins, unless it is impossible.
-    assert believed_labels([[0.9, 0.1], [1.0, 0.0]], [1, 1], noise).tolist() == [1, 0]
+    assert believed_labels([[0.9, 0.1], [0.0, 1.0]], [1, 0], noise).tolist() == [1, 1]
+    # Class 0 is often labelled 1, never the other way: only the label 1 may be doubted.
+    noise = NoiseEstimate(0.2, np.array([[0.6, 0.4], [0.0, 1.0]]), even, np.array([1.0, 0.7]))
+    p = [[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]]
+    assert believed_labels(p, [1, 1, 0], noise).tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(

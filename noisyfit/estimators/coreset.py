@@ -74,7 +74,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     estimator_ : classifier
-        The estimator fitted on the coreset (on class codes 0 to n_classes - 1).
+        The estimator fitted on the coreset.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     coreset_indices_ : ndarray of shape (n_coreset,)
@@ -179,12 +179,11 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         rng = check_random_state(self.random_state)
 
-        n_classes = len(self.classes_)
         probabilities = out_of_fold_probabilities(
             estimator,
             X,
-            codes,
-            n_classes,
+            y,
+            self.classes_,
             n_folds=self.cross_fit,
             rng=rng,
             sample_weight=weight,
@@ -209,7 +208,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             final_weight = np.zeros(len(y))
             final_weight[self.coreset_indices_] = coreset.weights
         order = np.sort(self.coreset_indices_)
-        self.estimator_ = fit_clone(estimator, X, codes, final_weight, order)
+        self.estimator_ = fit_clone(estimator, X, y, final_weight, order)
         self._report_rows(X, codes, rows, probabilities, kept, noise)
         return self
 
@@ -234,7 +233,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
         probabilities = held_out
         if len(rows) < len(codes):
-            probabilities = aligned_probabilities(self.estimator_, X, held_out.shape[1])
+            probabilities = aligned_probabilities(self.estimator_, X, self.classes_)
             probabilities[rows] = held_out
         believed = probabilities.argmax(axis=1)
         if self.trim is not None:
@@ -260,7 +259,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return self.classes_[self.estimator_.predict(X)]
+        return self.estimator_.predict(X)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities, by the estimator fitted on the coreset.
@@ -277,7 +276,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._validate_rows(X, reset=False)
-        return aligned_probabilities(self.estimator_, X, len(self.classes_))
+        return aligned_probabilities(self.estimator_, X, self.classes_)
 
     @available_if(_has_decision_function)
     def decision_function(self, X: Any) -> np.ndarray:

@@ -247,6 +247,7 @@ class CRUSTClassifier(NetworkClassifier):
         self.coreset_indices_ = phases.used[phases.coreset.indices]
         self.coreset_weights_ = phases.coreset.weights
         probabilities = predict_probabilities(self._teacher.module_, data.rows)
+        probabilities[phases.used] = phases.mean_probabilities
         if noise is None:
             noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
         trusted = np.zeros(len(data.codes), dtype=bool)

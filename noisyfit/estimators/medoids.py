@@ -7,12 +7,14 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
 from noisyfit.estimators.out_of_fold import out_of_fold_probabilities
-from noisyfit.noise import NoiseEstimate, estimate_noise
+from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
     Coreset,
     gradient_norms,
@@ -71,12 +73,8 @@ class TrimAndCover:
         return kept, coreset
 
 
-class GradientMedoids:
-    """Mixin: medoids of gradients that are given as X, or come from a classifier's predictions.
-
-    For estimators with the parameters k, fraction, selection, trim, estimator, group_by,
-    cross_fit, n_jobs and random_state.
-    """
+class GradientMedoids(BaseEstimator):
+    """Medoids of gradients that are given as X, or come from a classifier's predictions."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SELECTION_CONSTRAINTS,
@@ -84,43 +82,53 @@ class GradientMedoids:
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
     }
 
-    def _select(
+    def __init__(
         self,
-        X: Any,
-        codes: np.ndarray | None,
-        rng: np.random.RandomState,
+        k: int | None = None,
+        *,
+        fraction: float = 0.5,
+        selection: str = "greedy",
+        trim: str | float | None = None,
+        estimator: Any = None,
+        group_by: str = "given",
+        cross_fit: int | None = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
     ) -> None:
-        """Set the fitted attributes from validated rows and class codes."""
-        noise: NoiseEstimate | None = None
-        groups = codes
-        estimator = self.estimator  # type: ignore[attr-defined]
-        if estimator is None:
+        self.k = k
+        self.fraction = fraction
+        self.selection = selection
+        self.trim = trim
+        self.estimator = estimator
+        self.group_by = group_by
+        self.cross_fit = cross_fit
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _select(self, X: Any, y: np.ndarray | None) -> None:
+        """Set the fitted attributes from validated rows and labels."""
+        if y is not None:
+            check_classification_targets(y)
+        rng = check_random_state(self.random_state)
+        if self.estimator is None:
             self._check_needs_no_estimator()
-            gradients = X
+            codes = None if y is None else np.unique(y, return_inverse=True)[1]
+            gradients, groups, clean_share = X, codes, None
         else:
-            if codes is None:
+            if y is None:
                 raise ValueError(
                     "requires y to be passed, but the target y is None: the gradients of "
-                    f"estimator={estimator!r} need the given labels."
+                    f"estimator={self.estimator!r} need the given labels."
                 )
-            n_classes = int(codes.max()) + 1
+            classes, codes = np.unique(y, return_inverse=True)
             probabilities = out_of_fold_probabilities(
-                estimator,
-                X,
-                codes,
-                n_classes,
-                n_folds=self.cross_fit,  # type: ignore[attr-defined]
-                rng=rng,
-                n_jobs=self.n_jobs,  # type: ignore[attr-defined]
+                self.estimator, X, y, classes, n_folds=self.cross_fit, rng=rng, n_jobs=self.n_jobs
             )
             gradients = logit_gradients(probabilities, codes)
-            if self.trim == "auto":  # type: ignore[attr-defined]
-                noise = estimate_noise(probabilities, codes)
-            if self.group_by == "predicted":  # type: ignore[attr-defined]
-                groups = probabilities.argmax(axis=1)
-        method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)  # type: ignore[attr-defined]
-        share = None if noise is None else noise.clean_share
-        _, coreset = method.select(gradients, codes, groups, share, None, rng)
+            groups = probabilities.argmax(axis=1) if self.group_by == "predicted" else codes
+            clean_share = estimate_noise(probabilities, codes).clean_share
+        method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)
+        _, coreset = method.select(gradients, codes, groups, clean_share, None, rng)
         self.medoid_indices_ = coreset.indices
         self.sample_indices_ = np.sort(coreset.indices)
         self.weights_ = coreset.weights
@@ -161,15 +169,6 @@ def tag_estimator_needs(tags: Any, estimator: Any) -> Any:
     tags.target_tags.required = estimator is not None
     tags.input_tags.sparse = estimator is not None
     return tags
-
-
-def encode_or_none(y: Any) -> np.ndarray | None:
-    """Class codes of the labels; None stands for no labels."""
-    if y is None:
-        return None
-    y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    return np.unique(y, return_inverse=True)[1].astype(np.int64)
 
 
 SELECTION_PARAMETERS = """\

@@ -30,18 +30,19 @@ def check_takes_weights(estimator: Any, reason: str) -> None:
         )
 
 
-def aligned_probabilities(fitted: Any, X: Any, n_classes: int) -> np.ndarray:
-    """Probabilities (n, n_classes) of a classifier fitted on class codes; 0 for codes it lacks."""
-    result = np.zeros((X.shape[0] if hasattr(X, "shape") else len(X), n_classes))
-    result[:, fitted.classes_.astype(np.int64)] = fitted.predict_proba(X)
+def aligned_probabilities(fitted: Any, X: Any, classes: np.ndarray) -> np.ndarray:
+    """Probabilities (n, len(classes)) of a fitted classifier; 0 for classes it has not seen."""
+    probabilities = fitted.predict_proba(X)
+    result = np.zeros((len(probabilities), len(classes)))
+    result[:, np.searchsorted(classes, fitted.classes_)] = probabilities
     return result
 
 
 def out_of_fold_probabilities(
     estimator: Any,
     X: Any,
-    codes: np.ndarray,
-    n_classes: int,
+    y: np.ndarray,
+    classes: np.ndarray,
     *,
     n_folds: int | None,
     rng: np.random.RandomState,
@@ -49,30 +50,32 @@ def out_of_fold_probabilities(
     rows: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
-    """Probabilities (len(rows), n_classes) of each row from a clone fitted without it.
+    """Probabilities (len(rows), len(classes)) of each row from a clone fitted without it.
 
+    ``y`` holds the labels as the user gave them, which the estimator's own parameters, a
+    ``class_weight`` say, may name; ``classes`` are the sorted labels.
     With ``n_folds=None`` a single clone judges the rows that it was fitted on.
     """
     if rows is None:
-        rows = np.arange(len(codes))
+        rows = np.arange(len(y))
     if n_folds is None:
-        fitted = fit_clone(estimator, X, codes, sample_weight, rows)
-        return aligned_probabilities(fitted, take_rows(X, rows), n_classes)
-    folds = assign_folds(codes[rows], n_folds, rng)
+        fitted = fit_clone(estimator, X, y, sample_weight, rows)
+        return aligned_probabilities(fitted, take_rows(X, rows), classes)
+    folds = assign_folds(np.searchsorted(classes, y[rows]), n_folds, rng)
 
     def judge(fold: int) -> np.ndarray:
         seen = rows[folds != fold]
-        if len(np.unique(codes[seen])) < 2:
+        if len(np.unique(y[seen])) < 2:
             raise ValueError(
                 f"cross_fit={n_folds} leaves a fold with one class to learn from; there are too "
                 "few rows for it."
             )
-        fitted = fit_clone(estimator, X, codes, sample_weight, seen)
-        return aligned_probabilities(fitted, take_rows(X, rows[folds == fold]), n_classes)
+        fitted = fit_clone(estimator, X, y, sample_weight, seen)
+        return aligned_probabilities(fitted, take_rows(X, rows[folds == fold]), classes)
 
     numbers = np.unique(folds)
     parts = Parallel(n_jobs=n_jobs)(delayed(judge)(fold) for fold in numbers)
-    probabilities = np.empty((len(rows), n_classes))
+    probabilities = np.empty((len(rows), len(classes)))
     for fold, part in zip(numbers, parts, strict=True):
         probabilities[folds == fold] = part
     return probabilities

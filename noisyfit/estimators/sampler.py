@@ -5,22 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     document_selection,
-    encode_or_none,
     tag_estimator_needs,
 )
 from noisyfit.estimators.validation import to_host
 
 
 @document_selection
-class GradientMedoidSampler(GradientMedoids, BaseEstimator):
+class GradientMedoidSampler(GradientMedoids):
     """Keep only the medoids of the rows' gradients.
 
     ``fit_resample`` gives back rows and labels of the type it was given, DataFrames with their
@@ -56,29 +54,6 @@ class GradientMedoidSampler(GradientMedoids, BaseEstimator):
     True
     """
 
-    def __init__(
-        self,
-        k: int | None = None,
-        *,
-        fraction: float = 0.5,
-        selection: str = "greedy",
-        trim: str | float | None = None,
-        estimator: Any = None,
-        group_by: str = "given",
-        cross_fit: int | None = 5,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.k = k
-        self.fraction = fraction
-        self.selection = selection
-        self.trim = trim
-        self.estimator = estimator
-        self.group_by = group_by
-        self.cross_fit = cross_fit
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> GradientMedoidSampler:
         """Choose the medoids without returning them; see `fit_resample`.
@@ -102,7 +77,7 @@ class GradientMedoidSampler(GradientMedoids, BaseEstimator):
             dtype=[np.float64, np.float32],
             accept_sparse="csr" if self.estimator is not None else False,
         )
-        self._select(X, encode_or_none(y), check_random_state(self.random_state))
+        self._select(X, y)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:

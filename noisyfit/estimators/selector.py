@@ -5,25 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import euclidean_distances
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     document_selection,
-    encode_or_none,
     tag_estimator_needs,
 )
 from noisyfit.estimators.validation import to_host
 
 
 @document_selection
-class GradientMedoidSelector(
-    GradientMedoids, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
-):
+class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientMedoids):
     """Choose medoids of the rows' gradients; transform rows to distances from the medoids.
 
     The number of rows is kept, as a transformer in a Pipeline must: to drop rows, use
@@ -50,29 +47,6 @@ class GradientMedoidSelector(
     array([[2., 5.]])
     """
 
-    def __init__(
-        self,
-        k: int | None = None,
-        *,
-        fraction: float = 0.5,
-        selection: str = "greedy",
-        trim: str | float | None = None,
-        estimator: Any = None,
-        group_by: str = "given",
-        cross_fit: int | None = 5,
-        n_jobs: int | None = None,
-        random_state: Any = None,
-    ) -> None:
-        self.k = k
-        self.fraction = fraction
-        self.selection = selection
-        self.trim = trim
-        self.estimator = estimator
-        self.group_by = group_by
-        self.cross_fit = cross_fit
-        self.n_jobs = n_jobs
-        self.random_state = random_state
-
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> GradientMedoidSelector:
         """Choose the medoids.
@@ -90,7 +64,7 @@ class GradientMedoidSelector(
             The fitted selector.
         """
         X, y = self._validate(X, y, reset=True)
-        self._select(X, encode_or_none(y), check_random_state(self.random_state))
+        self._select(X, y)
         self.medoids_ = take_rows(X, self.medoid_indices_)
         self._n_features_out = len(self.medoid_indices_)
         return self

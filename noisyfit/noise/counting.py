@@ -17,8 +17,8 @@ def confident_joint(probabilities: FloatArray, y: IntArray, weight: FloatArray) 
 
     The threshold of class k is the mean probability of k among the rows labelled k. A row counts
     as truly k when k is the likeliest of the classes whose threshold it reaches; rows that reach
-    none are not counted. The counts of each given label are scaled to its number of rows. A label
-    none of whose rows was counted has no evidence against it and is taken as right.
+    none are not counted. The counts of each given label are scaled to its number of rows; at least
+    one is always counted, since some row reaches the mean of its own label.
     """
     n_classes = probabilities.shape[1]
     label_weight = np.bincount(y, weights=weight, minlength=n_classes)
@@ -34,10 +34,7 @@ def confident_joint(probabilities: FloatArray, y: IntArray, weight: FloatArray) 
     true = np.where(reached, probabilities, -1.0).argmax(axis=1)
     joint = _count(true[counted], y[counted], weight[counted], n_classes)
     totals = joint.sum(axis=0)
-    silent = totals == 0
-    joint[silent, silent] = 1.0
-    totals[silent] = 1.0
-    return joint / totals * label_weight / weight.sum()
+    return joint / np.where(given, totals, 1.0) * label_weight / weight.sum()
 
 
 def _count(true: IntArray, given: IntArray, weight: FloatArray, n_classes: int) -> FloatArray:

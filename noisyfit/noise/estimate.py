@@ -140,7 +140,8 @@ def anchor_noise(
     labels they carry give a noise matrix. *Calibration*: with that matrix, the probabilities of
     all rows are turned into probabilities of the true label by one temperature and one factor
     per class, fitted to the given labels by maximum likelihood; the posterior of the true label,
-    summed over rows, gives everything that is returned.
+    summed over rows, gives everything that is returned. (Solving for the class shares with the
+    noise matrix alone amplifies its errors, most of all for two classes or much noise.)
 
     Parameters
     ----------
@@ -190,11 +191,7 @@ def _check(
 ) -> tuple[FloatArray, IntArray, FloatArray]:
     p = check_probabilities(probabilities)
     codes = check_codes(y, *p.shape)
-    weight = check_sample_weight(sample_weight, len(p))
-    if weight.all():
-        return p, codes, weight
-    counted = weight > 0  # a row of weight zero must not decide a tie or a minimum count
-    return p[counted], codes[counted], weight[counted]
+    return p, codes, check_sample_weight(sample_weight, len(p))
 
 
 def _from_joint(joint: FloatArray) -> NoiseEstimate:

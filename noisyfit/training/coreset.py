@@ -26,6 +26,8 @@ from noisyfit.training.screening import BULK_BATCH_SIZE
 
 SHARE_LIMITS = (0.05, 0.98)
 GROWTH_EPOCHS = 12
+# Selections follow a running mean of the teacher's predictions: one epoch's are noisier.
+PREDICTION_MOMENTUM = 0.7
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ class CoresetPhases:
         self.counts = data.counts[self.used]
         self.coreset: Coreset | None = None
         self.kept = np.ones(len(self.used), dtype=bool)
+        self.probabilities: np.ndarray | None = None
+        self._total = np.zeros((len(self.used), data.n_classes))
+        self._n_predictions = 0
 
     def plans(self, n_epochs: int, first_epoch: int = 0) -> Iterator[EpochPlan]:
         """One plan per epoch; the teacher is asked just before each selection."""
@@ -95,7 +100,13 @@ class CoresetPhases:
     def select(self, epochs_since_warmup: int) -> None:
         """Trim and cover by the teacher's present predictions."""
         options = self.options
-        self.probabilities = self.predict()
+        latest = self.predict()
+        self._total += latest
+        self._n_predictions += 1
+        if self.probabilities is None:
+            self.probabilities = latest
+        else:
+            self.probabilities += (1 - PREDICTION_MOMENTUM) * (latest - self.probabilities)
         gradients = logit_gradients(self.probabilities, self.codes)
         if options.trim is not None:
             self.kept = keep_smallest(
@@ -114,6 +125,15 @@ class CoresetPhases:
             sample_weight=self.counts,
             random_state=self.rng,
         )
+
+    @property
+    def mean_probabilities(self) -> np.ndarray:
+        """Mean of the teacher's probabilities of the used rows over all selections.
+
+        Wrong labels are learned late, so the mean tells them from right ones better than the
+        last probabilities do.
+        """
+        return self._total / self._n_predictions
 
     def predict(self) -> np.ndarray:
         """The teacher's probabilities of the used rows."""
@@ -136,6 +156,7 @@ class CoresetPhases:
         # Without held-out predictions the teacher's agreement with the labels has to do. It
         # grows as labels are memorised, so it is discounted while the network still learns.
         growth = 0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS)
+        assert self.probabilities is not None
         agrees = (self.probabilities.argmax(axis=1) == self.codes) * self.counts
         totals = np.bincount(self.codes, self.counts, minlength=self.data.n_classes)
         agreed = np.bincount(self.codes, agrees, minlength=self.data.n_classes)
@@ -144,6 +165,7 @@ class CoresetPhases:
     def _plan(self, *, with_pseudo_labels: bool) -> EpochPlan:
         coreset = self.coreset
         assert coreset is not None
+        assert self.probabilities is not None
         positions, targets = coreset.indices, self.codes[coreset.indices]
         weights = self.weights[positions]
         if self.options.weights == "cluster":  # the cluster's count instead of the row's own
