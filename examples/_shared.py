@@ -32,6 +32,17 @@ def stop(message: str) -> None:
     raise SystemExit(message)
 
 
+def use_one_thread() -> None:
+    """Keep torch to one thread.
+
+    The networks and batches of the examples are so small that a second thread gains little, and
+    on a busy machine makes training five times slower.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+
 # ------------------------------------------------------------------------------------- tables
 
 

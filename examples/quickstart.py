@@ -28,6 +28,7 @@ from _shared import (
     most_suspicious,
     require,
     timed_fit,
+    use_one_thread,
 )
 
 NOISES = {"symmetric": 0.5, "asymmetric": 0.4}
@@ -174,6 +175,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     require("matplotlib", "tqdm")
+    use_one_thread()
     epochs = TINY_EPOCHS if args.tiny else 40
     results, suspicions = {}, []
     with Progress(len(NOISES) * args.seeds * len(NETWORKS) * epochs) as progress:

@@ -20,7 +20,15 @@ import argparse
 from typing import Any
 
 import numpy as np
-from _shared import Progress, format_table, judge_rows, load_adult, require, timed_fit
+from _shared import (
+    Progress,
+    format_table,
+    judge_rows,
+    load_adult,
+    require,
+    timed_fit,
+    use_one_thread,
+)
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -94,6 +102,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     require("tqdm", "pandas")
+    use_one_thread()
     X, y = load_adult()
     n_rows = min(args.rows, len(y) // 2)
     X, X_test, y, y_test = train_test_split(
@@ -118,13 +127,8 @@ def main() -> None:
             ranking = float(roc_auc_score(y_test == RICH, probability))
             table.append([name, accuracy, ranking, f"{seconds:.1f}", *rows.values(), rate])
 
-    print(
-        format_table(
-            ["method", "test accuracy", "test AUROC", "seconds", "purity", "recall"]
-            + ["errors found", "noise estimated"],
-            table,
-        )
-    )
+    headers = ["method", "test accuracy", "test AUROC", "seconds", "purity", "recall"]
+    print(format_table([*headers, "errors found", "noise estimated"], table))
     majority = float(np.mean(y_test == POOR))
     print(
         f"\nWrong labels: {wrong.mean():.3f} of the training rows (no method knows). Always saying"

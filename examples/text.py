@@ -32,6 +32,7 @@ from _shared import (
     most_suspicious,
     require,
     timed_fit,
+    use_one_thread,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -94,6 +95,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     require("tqdm")
+    use_one_thread()
     texts, y, test_texts, y_test = load_newsgroups()
     rows = np.random.default_rng(args.seed).permutation(len(y))[: args.rows]
     texts, y = [texts[row] for row in rows], y[rows]

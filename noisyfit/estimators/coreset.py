@@ -167,7 +167,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         check_consistent_length(X, y)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        codes, self.classes_ = encode_labels(y, None)
+        codes, classes = encode_labels(y, None)
         estimator = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
         weight = None
         if sample_weight is not None:
@@ -183,7 +183,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             estimator,
             X,
             y,
-            self.classes_,
+            classes,
             n_folds=self.cross_fit,
             rng=rng,
             sample_weight=weight,
@@ -201,14 +201,15 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             row_weight,
             rng,
         )
-        self.coreset_indices_ = rows[coreset.indices]
-        self.coreset_weights_ = coreset.weights
+        chosen = rows[coreset.indices]
         final_weight = weight
         if self.weights == "cluster":
             final_weight = np.zeros(len(y))
-            final_weight[self.coreset_indices_] = coreset.weights
-        order = np.sort(self.coreset_indices_)
-        self.estimator_ = fit_clone(estimator, X, y, final_weight, order)
+            final_weight[chosen] = coreset.weights
+        self.estimator_ = fit_clone(estimator, X, y, final_weight, np.sort(chosen))
+        self.classes_ = classes
+        self.coreset_indices_ = chosen
+        self.coreset_weights_ = coreset.weights
         self._report_rows(X, codes, rows, probabilities, kept, noise)
         return self
 
@@ -257,7 +258,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels, of the type they had in `fit`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "estimator_")
         X = self._validate_rows(X, reset=False)
         return self.estimator_.predict(X)
 
@@ -274,7 +275,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "estimator_")
         X = self._validate_rows(X, reset=False)
         return aligned_probabilities(self.estimator_, X, self.classes_)
 
@@ -292,7 +293,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ndarray
             As the estimator gives it.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "estimator_")
         X = self._validate_rows(X, reset=False)
         return self.estimator_.decision_function(X)
 

@@ -156,7 +156,7 @@ class GradientMedoids(BaseEstimator):
         ndarray
             Mask of shape (n_samples,), or sorted row numbers of shape (n_medoids,).
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "medoid_indices_")
         if indices:
             return self.sample_indices_
         mask = np.zeros(self._n_rows, dtype=bool)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar
 
@@ -123,6 +124,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     `partial_fit`).
     """
 
+    classes_: np.ndarray
+    net_: PlannedNet
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, type(None)],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -218,7 +222,8 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         codes, classes = encode_labels(y, None if fresh else self.classes_)
         weights = validate_sample_weight(sample_weight, len(y))
         data, settings, seed = self._prepare(X, y, codes, classes, weights)
-        with isolated_seed(seed, settings.device):
+        with isolated_seed(seed, settings.device), self._undone_on_error():
+            self.classes_ = classes
             self._train(data, settings, seed, fresh)
         return self
 
@@ -261,9 +266,21 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         data, settings, seed = self._prepare(
             X, y, codes, all_classes, weights, one_class_will_do=True
         )
-        with isolated_seed(seed, settings.device):
+        with isolated_seed(seed, settings.device), self._undone_on_error():
+            self.classes_ = all_classes
             self._train_once(data, settings, seed)
         return self
+
+    @contextmanager
+    def _undone_on_error(self) -> Iterator[None]:
+        """Leave the attributes as they were when training fails: no half-fitted estimator."""
+        before = self.__dict__.copy()
+        try:
+            yield
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     def _prepare(
         self,
@@ -275,7 +292,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         *,
         one_class_will_do: bool = False,
     ) -> tuple[LabeledRows, NetworkSettings, int]:
-        """Everything a training run needs, checked; sets ``classes_``."""
+        """Everything a training run needs, checked."""
         device = validate_device(self.device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
@@ -293,7 +310,6 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             len(classes),
             None if one_class_will_do else self._hold_out(codes, weights, seed),
         )
-        self.classes_ = classes
         settings = NetworkSettings(
             module=self.module,
             optimizer=self.optimizer,
@@ -398,7 +414,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             Probabilities, in the order of `classes_`. A row's probabilities don't depend on
             the rows that it is predicted with.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "net_")
         X = validate_rows(self, X, dtype=self.dtype, reset=False)
         rows = as_rows(X, torch.device(self.net_.device))
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)

@@ -82,7 +82,7 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         ndarray of shape (n_samples, n_medoids)
             Distances from the medoids in the order of `medoid_indices_`.
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "medoids_")
         X, _ = self._validate(X, None, reset=False)
         return euclidean_distances(X, self.medoids_)
 

@@ -27,6 +27,8 @@ class PlannedNet(skorch.NeuralNet):
     """
 
     callbacks_: list[tuple[str, Callback]]
+    plan_: EpochPlan | None
+    validation_plan_: EpochPlan | None
 
     def __init__(self, *args: Any, dtype: torch.dtype = torch.float32, **kwargs: Any) -> None:
         self.dtype = dtype
@@ -44,14 +46,15 @@ class PlannedNet(skorch.NeuralNet):
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
         so it can depend on what the network has learned.
         """
-        self.validation_plan = validation
-        self.stop_requested = False
+        self.validation_plan_ = validation
+        self.stop_requested_ = False
         self.notify("on_train_begin", X=rows, y=None)
-        for self.plan in plans:
+        for self.plan_ in plans:
             self.fit_loop(rows, epochs=1)
-            if self.stop_requested:
+            if self.stop_requested_:
                 break
         self.notify("on_train_end", X=rows, y=None)
+        self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
         return self
 
     @contextmanager
@@ -71,21 +74,23 @@ class PlannedNet(skorch.NeuralNet):
         try:
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
-            self.stop_requested = True
+            self.stop_requested_ = True
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note the phase and the number of rows in the history."""
         super().on_epoch_begin(net, **kwargs)
-        self.history.record("phase", self.plan.phase)
-        self.history.record("n_rows", len(self.plan))
+        assert self.plan_ is not None
+        self.history.record("phase", self.plan_.phase)
+        self.history.record("n_rows", len(self.plan_))
 
     def get_split_datasets(self, X: Rows, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         """Batches of the plan in force and of the validation rows, if any."""
         device = torch.device(self.device)
-        train = PlannedBatches(X, self.plan, self.dtype, device)
-        if self.validation_plan is None:
+        assert self.plan_ is not None
+        train = PlannedBatches(X, self.plan_, self.dtype, device)
+        if self.validation_plan_ is None:
             return train, None
-        return train, PlannedBatches(X, self.validation_plan, self.dtype, device)
+        return train, PlannedBatches(X, self.validation_plan_, self.dtype, device)
 
     def get_iterator(self, dataset: PlannedBatches, training: bool = False) -> BatchIterator:
         """Iterate over batches; options of a DataLoader come as ``iterator_train__*``."""
