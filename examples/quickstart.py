@@ -126,12 +126,11 @@ def draw(results: dict[str, dict], n_seeds: int, path: Path) -> None:
         names = [name for name in figures if name != "oracle"][::-1]
         values = [figures[name]["accuracy"] for name in names]
         ours = {"DM", "CRUST", "coreset + trees"}
-        bars = axis.barh(names, values, color=[blue if n in ours else grey for n in names])
-        axis.bar_label(bars, fmt="%.2f", padding=-30, color="white", fontweight="bold", fontsize=11)
-        for name, bar in zip(names, bars, strict=True):
-            if name not in ours:  # white on light grey would be hard to read
-                axis.texts[list(names).index(name)].set_color(dark)
-            bar.set_height(0.72)
+        colors = [blue if name in ours else grey for name in names]
+        bars = axis.barh(names, values, height=0.72, color=colors)
+        labels = axis.bar_label(bars, fmt="%.2f", padding=-32, fontweight="bold", fontsize=11)
+        for name, label in zip(names, labels, strict=True):
+            label.set_color("white" if name in ours else dark)
         oracle = figures["oracle"]["accuracy"]
         axis.axvline(oracle, color=dark, linestyle="--", linewidth=1.4)
         axis.annotate(

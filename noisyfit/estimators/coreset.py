@@ -11,7 +11,7 @@ from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _num_samples,
+    check_array,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 
 from noisyfit._compat import HasMethods, StrOptions, fit_context
+from noisyfit.estimators.atomic import all_or_nothing
 from noisyfit.estimators.medoids import SELECTION_CONSTRAINTS, TrimAndCover
 from noisyfit.estimators.out_of_fold import (
     aligned_probabilities,
@@ -142,6 +143,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> CoresetClassifier:
         """Choose the coreset and fit the estimator on it.
@@ -166,6 +168,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError("requires y to be passed, but the target y is None.")
         check_consistent_length(X, y)
         y = column_or_1d(y, warn=True)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_classification_targets(y)
         codes, classes = encode_labels(y, None)
         estimator = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
@@ -177,6 +180,8 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.weights == "cluster":
             check_takes_weights(estimator, "weights='cluster' needs it")
         rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
+        if len(np.unique(codes[rows])) < 2:
+            raise ValueError("sample_weight leaves 1 class only; at least two classes must count.")
         rng = check_random_state(self.random_state)
 
         probabilities = out_of_fold_probabilities(
@@ -216,7 +221,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
         """Rows in the container they came in, if it can be indexed; the estimator checks more."""
         (X,) = indexable(to_host(X))
-        if X is None or _num_samples(X) == 0:
+        if X is None or (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:
             raise ValueError(f"X={X!r} holds 0 samples; at least 1 is required.")
         if getattr(X, "ndim", 2) == 2:
             validate_data(self, X, reset=reset, skip_check_array=True)

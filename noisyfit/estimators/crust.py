@@ -9,7 +9,8 @@ import numpy as np
 from torch import nn
 
 from noisyfit._compat import Interval, StrOptions
-from noisyfit.estimators.network import NetworkClassifier, document_network
+from noisyfit.estimators.documentation import share_documentation
+from noisyfit.estimators.network import NetworkClassifier
 from noisyfit.losses import SymmetricCrossEntropy, resolve_criterion
 from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.averaging import WeightAverage
@@ -20,7 +21,7 @@ from noisyfit.training.screening import held_out_probabilities
 from noisyfit.training.settings import NetworkSettings
 
 
-@document_network
+@share_documentation
 class CRUSTClassifier(NetworkClassifier):
     """Coresets for robust training: learn from the rows whose labels can be trusted.
 
@@ -198,8 +199,10 @@ class CRUSTClassifier(NetworkClassifier):
             phases.select(0)
         self._report(data, phases, noise)
 
-    def _train_once(self, data: LabeledRows, settings: NetworkSettings, seed: int) -> None:
-        if not hasattr(self, "net_"):
+    def _train_once(
+        self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
+    ) -> None:
+        if fresh:
             self._start(data, settings.constant_rate(), 1)
         phases = self._phases(data, np.random.RandomState(seed), None)
         self._run(data, phases.plans(1, len(self.net_.history)))
@@ -208,6 +211,12 @@ class CRUSTClassifier(NetworkClassifier):
         self, data: LabeledRows, settings: NetworkSettings, rng: np.random.RandomState
     ) -> NoiseEstimate:
         """Estimate the noise from predictions of networks that did not see the rows."""
+        n_rows, n_folds = len(data.used), min(len(data.used), int(self.cross_fit))  # type: ignore[arg-type]
+        if n_rows - -(-n_rows // n_folds) < 2:
+            raise ValueError(
+                f"cross_fit={self.cross_fit} leaves a fold with one row to learn from; there are "
+                f"too few rows ({n_rows}) for it: set cross_fit=None."
+            )
         held_out = held_out_probabilities(
             data,
             settings,

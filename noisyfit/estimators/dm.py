@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
-from noisyfit.estimators.network import NetworkClassifier, document_network
+from noisyfit.estimators.documentation import share_documentation
+from noisyfit.estimators.network import NetworkClassifier
 from noisyfit.losses import DerivativeManipulation
 from noisyfit.noise import estimate_noise
 from noisyfit.training.data import LabeledRows
@@ -19,7 +20,7 @@ from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.settings import NetworkSettings
 
 
-@document_network
+@share_documentation
 class DMClassifier(NetworkClassifier):
     """Derivative manipulation: how much a row teaches is designed, not left to the loss.
 
@@ -149,8 +150,10 @@ noisyfit.weighting.Emphasis or callable, default="dm"
         noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
         self._report_rows(data, probabilities, noise)
 
-    def _train_once(self, data: LabeledRows, settings: NetworkSettings, seed: int) -> None:
-        if not hasattr(self, "net_"):
+    def _train_once(
+        self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
+    ) -> None:
+        if fresh:
             self._build(data, settings.constant_rate(), 1)
         self._run(data, [_every_row(data)])
 

@@ -121,12 +121,19 @@ class GradientMedoids(BaseEstimator):
                     f"estimator={self.estimator!r} need the given labels."
                 )
             classes, codes = np.unique(y, return_inverse=True)
+            if len(classes) < 2:
+                raise ValueError("y holds one class only; estimator needs at least two classes.")
             probabilities = out_of_fold_probabilities(
                 self.estimator, X, y, classes, n_folds=self.cross_fit, rng=rng, n_jobs=self.n_jobs
             )
             gradients = logit_gradients(probabilities, codes)
             groups = probabilities.argmax(axis=1) if self.group_by == "predicted" else codes
             clean_share = estimate_noise(probabilities, codes).clean_share
+        if self.selection == "all" and self.k is not None:
+            raise ValueError(
+                f"k={self.k} has no meaning with selection='all', which takes every row left: "
+                "set k=None or another selection."
+            )
         method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)
         _, coreset = method.select(gradients, codes, groups, clean_share, None, rng)
         self.medoid_indices_ = coreset.indices
@@ -169,52 +176,3 @@ def tag_estimator_needs(tags: Any, estimator: Any) -> Any:
     tags.target_tags.required = estimator is not None
     tags.input_tags.sparse = estimator is not None
     return tags
-
-
-SELECTION_PARAMETERS = """\
-k : int or None, default=None
-        Number of medoids in all, shared between the groups in proportion to their rows; None
-        goes by `fraction`.
-    fraction : float in (0, 1], default=0.5
-        Share of each group's rows (those left after trimming) that become medoids.
-    selection : {"greedy", "central", "random", "all"}, default="greedy"
-        "greedy" is exact greedy facility location, the CRUST paper's algorithm; "central" takes
-        the rows nearest to all others, as the paper's code does; "random" takes any rows; "all"
-        takes every row that is left after trimming.
-    trim : "auto", float in [0, 1) or None, default=None
-        Share of each class (of all rows, without y) left out first: those whose gradients are
-        farthest from zero. "auto" estimates it for each class and needs `estimator`.
-    estimator : scikit-learn classifier or None, default=None
-        Without it the rows of X are the gradients. With it they are features, and the gradients
-        are p - onehot(y) with p from clones of the estimator that did not see the row.
-    group_by : {"given", "predicted"}, default="given"
-        Whether medoids are chosen for each given class (without y: from all rows at once) or,
-        with `estimator`, for each predicted class.
-    cross_fit : int or None, default=5
-        Number of folds for the estimator's predictions; None judges rows by a model that was
-        fitted on them, which hides the errors that it has memorised.
-    n_jobs : int or None, default=None
-        Number of folds fitted at the same time, through joblib.
-    random_state : int, RandomState instance or None, default=None
-        Draws the folds, and the rows of ``selection="random"``."""
-
-SELECTION_ATTRIBUTES = """\
-medoid_indices_ : ndarray of shape (n_medoids,)
-        Rows chosen, class by class in the order of selection.
-    sample_indices_ : ndarray of shape (n_medoids,)
-        The same rows, sorted.
-    weights_ : ndarray of shape (n_medoids,)
-        Number of the rows that each of `medoid_indices_` stands for.
-    labels_ : ndarray of shape (n_samples,)
-        Position in `medoid_indices_` of each row's medoid; -1 for rows trimmed away.
-    n_features_in_ : int
-        Number of features seen in `fit`."""
-
-
-def document_selection(cls: type) -> type:
-    """Put the shared parameters and attributes into a class docstring."""
-    assert cls.__doc__ is not None
-    cls.__doc__ = cls.__doc__.replace("{selection_parameters}", SELECTION_PARAMETERS).replace(
-        "{selection_attributes}", SELECTION_ATTRIBUTES
-    )
-    return cls

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar
 
@@ -17,23 +16,25 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from noisyfit._compat import Interval, Options, StrOptions, fit_context
+from noisyfit.estimators.atomic import all_or_nothing
 from noisyfit.estimators.parameters import PrefixedParameters
 from noisyfit.estimators.validation import (
     as_counts,
     combine_weights,
     encode_labels,
-    to_host,
+    validate_callbacks,
+    validate_classes,
     validate_device,
     validate_rows,
     validate_rows_and_labels,
     validate_sample_weight,
 )
 from noisyfit.noise import NoiseEstimate, label_quality
+from noisyfit.training.checks import check_batch_size
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import (
     PREDICTION_BATCH_SIZE,
     PlannedNet,
-    predict_logits,
     predict_probabilities,
 )
 from noisyfit.training.plan import EpochPlan
@@ -42,79 +43,6 @@ from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 
 Self = TypeVar("Self", bound="NetworkClassifier")
-
-NETWORK_PARAMETERS = """\
-module : torch.nn.Module class or instance, callable, or None, default=None
-        The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
-        two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
-        (sparse X gets a sparse first layer). A class or function that has parameters
-        ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is given the sizes;
-        its other arguments are set as ``module__<name>``. An instance is copied, so its weights
-        are where training starts.
-    max_epochs : int, default=40
-        Passes over the training rows; the fitted network is that of the last epoch.
-    lr : float, default=1e-3
-        Learning rate of the optimizer.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Learning rate over the epochs: falling to zero along a cosine, or unchanged.
-    batch_size : int or "auto", default="auto"
-        Rows of a training step; -1 puts all rows in one step. "auto" is 128, or less for small
-        data, a fortieth of the rows, so that an epoch has some 40 steps; at least 16.
-    optimizer : {"adam", "adamw", "sgd"} or torch.optim.Optimizer class, default="adam"
-        "adam" has weight decay 1e-4, "adamw" 1e-2, "sgd" 5e-4 and momentum 0.9; change them
-        with ``optimizer__<name>``. A class comes with torch's own defaults.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes, multiplied with `sample_weight`.
-    validation_fraction : float or None, default=None
-        Share of the rows, stratified by class, that is not trained on; their loss and accuracy
-        (under the given labels) are recorded in `history_` for early stopping.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the current weights instead of starting anew.
-    callbacks : list or None, default=None
-        skorch callbacks, as instances or (name, instance) pairs.
-    dtype : {"float32", "float64"}, default="float32"
-        Precision of the network; X is converted to it.
-    device : str or torch.device, default="cpu"
-        Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
-    random_state : int, RandomState instance or None, default=None
-        Source of initial weights, order of rows and all else random; an int makes fits
-        reproducible. The global generators are left as they were.
-    verbose : int, default=0
-        1 prints a line per epoch.
-    **prefixed : keywords
-        Options by prefix: ``module__*``, ``optimizer__*``, ``callbacks__*``,
-        ``iterator_train__*`` and ``iterator_valid__*`` (options of a torch DataLoader)."""
-
-NETWORK_ATTRIBUTES = """\
-classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
-    n_features_in_ : int
-        Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where X had string column names.
-    n_iter_ : int
-        Number of epochs run.
-    history_ : skorch.history.History
-        One record per epoch: losses, phase, number of rows, duration.
-    net_ : skorch.NeuralNet
-        The fitted net; the network itself is ``net_.module_``.
-    label_quality_ : ndarray of shape (n_samples,)
-        How far each row's given label is to be trusted, from 0 (surely wrong) to 1; set by `fit`.
-    transduction_ : ndarray of shape (n_samples,)
-        The label believed to be right for each training row; set by `fit`.
-    noise_rate_ : float
-        Estimated share of wrong labels; set by `fit`.
-    transition_matrix_ : ndarray of shape (n_classes, n_classes)
-        Estimated probabilities of the given label (columns) for each true label (rows)."""
-
-
-def document_network(cls: type) -> type:
-    """Put the shared parameters and attributes into a class docstring."""
-    assert cls.__doc__ is not None
-    cls.__doc__ = cls.__doc__.replace("{network_parameters}", NETWORK_PARAMETERS).replace(
-        "{network_attributes}", NETWORK_ATTRIBUTES
-    )
-    return cls
 
 
 class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC):
@@ -194,11 +122,14 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         """Train for ``max_epochs`` and set the method's fitted attributes."""
 
     @abc.abstractmethod
-    def _train_once(self, data: LabeledRows, settings: NetworkSettings, seed: int) -> None:
+    def _train_once(
+        self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
+    ) -> None:
         """Train one epoch on the rows of one call of `partial_fit`."""
 
     # ------------------------------------------------------------------------------- training
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows whose labels may be wrong.
@@ -217,16 +148,17 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self
             The fitted estimator.
         """
-        fresh = not (self.warm_start and hasattr(self, "net_"))
-        X, y = validate_rows_and_labels(self, X, y, dtype=self.dtype, reset=fresh)
+        fresh = not (self.warm_start and self.__sklearn_is_fitted__())
+        X, y = self._validate(X, y, fresh=fresh)
         codes, classes = encode_labels(y, None if fresh else self.classes_)
         weights = validate_sample_weight(sample_weight, len(y))
         data, settings, seed = self._prepare(X, y, codes, classes, weights)
-        with isolated_seed(seed, settings.device), self._undone_on_error():
-            self.classes_ = classes
+        self.classes_ = classes
+        with isolated_seed(seed, settings.device):
             self._train(data, settings, seed, fresh)
         return self
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self: Self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -251,9 +183,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self
             The estimator.
         """
-        fresh = not hasattr(self, "net_")
-        X, y = validate_rows_and_labels(self, X, y, dtype=self.dtype, reset=fresh)
-        known = None if classes is None else np.unique(to_host(classes))
+        fresh = not self.__sklearn_is_fitted__()
+        X, y = self._validate(X, y, fresh=fresh)
+        known = None if classes is None else validate_classes(classes)
         if not fresh:
             if known is not None and not np.array_equal(known, self.classes_):
                 raise ValueError(
@@ -266,21 +198,31 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         data, settings, seed = self._prepare(
             X, y, codes, all_classes, weights, one_class_will_do=True
         )
-        with isolated_seed(seed, settings.device), self._undone_on_error():
-            self.classes_ = all_classes
-            self._train_once(data, settings, seed)
+        self.classes_ = all_classes
+        with isolated_seed(seed, settings.device):
+            self._train_once(data, settings, seed, fresh)
         return self
 
-    @contextmanager
-    def _undone_on_error(self) -> Iterator[None]:
-        """Leave the attributes as they were when training fails: no half-fitted estimator."""
-        before = self.__dict__.copy()
-        try:
-            yield
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
+    def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
+        """Rows and labels, checked against those of an earlier fit that is to be continued."""
+        X, y = validate_rows_and_labels(self, X, y, dtype=self.dtype, reset=fresh)
+        if fresh:
+            self._row_shape = X.shape[1:]
+            return X, y
+        self._check_row_shape(X)
+        if self.net_.dtype != getattr(torch, self.dtype):
+            raise ValueError(
+                f"dtype={self.dtype!r} differs from that of the network in training "
+                f"({self.net_.dtype}); fit anew with warm_start=False."
+            )
+        return X, y
+
+    def _check_row_shape(self, X: Any) -> None:
+        if X.shape[1:] != self._row_shape:
+            raise ValueError(
+                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} is expecting "
+                f"{self._row_shape} as in fit."
+            )
 
     def _prepare(
         self,
@@ -296,10 +238,15 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         device = validate_device(self.device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
+        if n_present == 0:
+            raise ValueError(
+                f"class_weight={self.class_weight!r} gives every row a weight of zero; at least "
+                "one row must count."
+            )
         if n_present < 2 and not one_class_will_do:
             raise ValueError(
-                f"Rows of positive sample_weight hold {n_present} class(es) only; a classifier "
-                "needs rows of at least two classes."
+                f"Rows of positive weight (sample_weight times class_weight) hold {n_present} "
+                "class(es) only; a classifier needs rows of at least two classes."
             )
         seed = draw_seed(self.random_state)
         data = LabeledRows(
@@ -319,7 +266,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             device=device,
             dtype=getattr(torch, self.dtype),
             verbose=self.verbose,
-            callbacks=list(self.callbacks or []),
+            callbacks=validate_callbacks(self.callbacks),
             module_options=self._prefixed_options("module"),
             optimizer_options=self._prefixed_options("optimizer"),
             net_options={
@@ -345,9 +292,15 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                 f"validation_fraction={self.validation_fraction} needs at least two rows of each "
                 "class, to have one on either side; leave it None or drop the rare classes."
             )
-        _, held_out = train_test_split(
-            used, test_size=self.validation_fraction, stratify=codes[used], random_state=seed
-        )
+        try:
+            _, held_out = train_test_split(
+                used, test_size=self.validation_fraction, stratify=codes[used], random_state=seed
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {len(used)} rows leaves one "
+                f"side without a row of each class; choose another share, or None ({error})."
+            ) from error
         return np.sort(held_out)
 
     def _build(
@@ -357,14 +310,8 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         n_epochs: int,
         extra_callbacks: list[tuple[str, Any]] | None = None,
     ) -> PlannedNet:
-        """A fresh net as ``net_``, checked to give logits of the right shape."""
+        """A fresh net as ``net_``."""
         self.net_ = settings.build(data, self._criterion(), n_epochs, extra_callbacks)
-        logits = predict_logits(self.net_.module_, data.rows, data.used[:2])
-        if logits.shape[1:] != (data.n_classes,):
-            raise ValueError(
-                f"module gives an output of shape {tuple(logits.shape)} for two rows; it must "
-                f"give one logit for each of the {data.n_classes} classes."
-            )
         return self.net_
 
     def _run(self, data: LabeledRows, plans: Iterable[EpochPlan]) -> None:
@@ -414,11 +361,21 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             Probabilities, in the order of `classes_`. A row's probabilities don't depend on
             the rows that it is predicted with.
         """
-        check_is_fitted(self, "net_")
-        X = validate_rows(self, X, dtype=self.dtype, reset=False)
+        check_is_fitted(self)
+        dtype = str(self.net_.dtype).removeprefix("torch.")
+        X = validate_rows(self, X, dtype=dtype, reset=False)
+        self._check_row_shape(X)
         rows = as_rows(X, torch.device(self.net_.device))
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
-        return predict_probabilities(self.net_.module_, rows, batch_size=size)
+        size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
+        probabilities = predict_probabilities(self.net_.module_, rows, batch_size=size)
+        finite = np.isfinite(probabilities).all(axis=1)
+        if not finite.all():
+            raise ValueError(
+                f"The logits of row {int(finite.argmin())} of X are not finite: its values are too "
+                "large for the network; scale X."
+            )
+        return probabilities
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable label of each row.
@@ -436,11 +393,13 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Say whether there is a network to predict with."""
+        net = getattr(self, "net_", None)
+        return net is not None and not net.diverged_
+
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn that sparse input is welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-__all__ = ["NetworkClassifier", "document_network"]

@@ -66,10 +66,9 @@ def out_of_fold_probabilities(
     def judge(fold: int) -> np.ndarray:
         seen = rows[folds != fold]
         if len(np.unique(y[seen])) < 2:
-            raise ValueError(
-                f"cross_fit={n_folds} leaves a fold with one class to learn from; there are too "
-                "few rows for it."
-            )
+            # Most classifiers refuse one class; all that can be learned from it is its name.
+            only = (classes == y[seen[0]]).astype(float)
+            return np.tile(only, (int((folds == fold).sum()), 1))
         fitted = fit_clone(estimator, X, y, sample_weight, seen)
         return aligned_probabilities(fitted, take_rows(X, rows[folds == fold]), classes)
 

@@ -9,15 +9,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from noisyfit._compat import fit_context, take_rows
+from noisyfit.estimators.atomic import all_or_nothing
+from noisyfit.estimators.documentation import share_documentation
 from noisyfit.estimators.medoids import (
     GradientMedoids,
-    document_selection,
     tag_estimator_needs,
 )
 from noisyfit.estimators.validation import to_host
 
 
-@document_selection
+@share_documentation
 class GradientMedoidSampler(GradientMedoids):
     """Keep only the medoids of the rows' gradients.
 
@@ -54,6 +55,7 @@ class GradientMedoidSampler(GradientMedoids):
     True
     """
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any) -> GradientMedoidSampler:
         """Choose the medoids without returning them; see `fit_resample`.

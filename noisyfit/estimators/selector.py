@@ -11,15 +11,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import fit_context, take_rows
+from noisyfit.estimators.atomic import all_or_nothing
+from noisyfit.estimators.documentation import share_documentation
 from noisyfit.estimators.medoids import (
     GradientMedoids,
-    document_selection,
     tag_estimator_needs,
 )
 from noisyfit.estimators.validation import to_host
 
 
-@document_selection
+@share_documentation
 class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GradientMedoids):
     """Choose medoids of the rows' gradients; transform rows to distances from the medoids.
 
@@ -47,6 +48,7 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     array([[2., 5.]])
     """
 
+    @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> GradientMedoidSelector:
         """Choose the medoids.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,16 @@ import torch
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
+from skorch.callbacks import Callback
 
 
 def to_host(values: Any) -> Any:
     """A torch tensor on any device as a numpy array; anything else as it is."""
     if isinstance(values, torch.Tensor):
+        if values.layout != torch.strided:
+            raise TypeError("sparse torch tensors are not taken: use .to_dense() or scipy.sparse.")
+        if values.dtype == torch.bfloat16:  # numpy has no such type
+            values = values.float()
         return values.detach().cpu().numpy()
     return values
 
@@ -46,6 +52,8 @@ def validate_rows_and_labels(
         order="C",
         allow_nd=True,
     )
+    if 0 in X.shape[1:]:
+        raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     return X, y
@@ -55,7 +63,10 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
     """Weights as a float64 array of length ``n_rows``; None means one for each row."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+    try:
+        weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must hold numbers, one per row: {error}.") from error
     if weight.ndim == 0:
         weight = np.full(n_rows, float(weight))
     if weight.ndim != 1:
@@ -84,7 +95,7 @@ def as_counts(sample_weight: np.ndarray) -> np.ndarray:
     Whole numbers are counts: a weight of two is the row twice. Other weights have an arbitrary
     scale and get a mean of one.
     """
-    if (sample_weight == np.rint(sample_weight)).all():
+    if sample_weight.max() < 2**31 and (sample_weight == np.rint(sample_weight)).all():
         return sample_weight
     return sample_weight / sample_weight[sample_weight > 0].mean()
 
@@ -96,14 +107,18 @@ def combine_weights(
     if class_weight is None:
         return sample_weight
     if isinstance(class_weight, dict):
-        unknown = [label for label in class_weight if label not in classes]
+        known = set(classes.tolist())
+        unknown = [label for label in class_weight if label not in known]
         if unknown:
             raise ValueError(
                 f"class_weight names {unknown!r}, which are not among the labels of y "
                 f"({classes.tolist()}); remove them."
             )
-        if any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
-            raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
+        numbers = all(isinstance(w, Real) for w in class_weight.values())
+        if not numbers or any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
+            raise ValueError(
+                f"class_weight must be finite and not negative, got {class_weight!r}."
+            )
         return sample_weight * compute_sample_weight(class_weight, y)
     # "balanced" counts rows by their weight, so that a weight of two equals two copies.
     codes = np.searchsorted(classes, y)
@@ -120,8 +135,8 @@ def encode_labels(y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y holds one class only ({classes[0]!r}); a classifier needs rows of at least "
-                "two classes."
+                f"y holds one class only ({classes.tolist()[0]!r}); a classifier needs rows of at "
+                "least two classes."
             )
         return codes.astype(np.int64), classes
     unseen = np.setdiff1d(y, classes)
@@ -132,6 +147,37 @@ def encode_labels(y: np.ndarray, classes: np.ndarray | None) -> tuple[np.ndarray
             "fit anew with warm_start=False."
         )
     return np.searchsorted(classes, y).astype(np.int64), classes
+
+
+def validate_classes(classes: Any) -> np.ndarray:
+    """The sorted labels that `partial_fit` is told of."""
+    classes = np.asarray(to_host(classes))
+    if classes.ndim != 1:
+        raise ValueError(f"classes must be a 1d array of labels, got {classes.ndim} dimensions.")
+    if classes.dtype.kind == "f" and not np.isfinite(classes).all():
+        raise ValueError("classes contains NaN or infinity; name the labels of y only.")
+    try:
+        unique = np.unique(classes)
+    except TypeError as error:
+        raise TypeError(f"classes must be labels of one type: {error}.") from error
+    if len(unique) < 2:
+        raise ValueError(
+            f"classes={unique.tolist()!r} must name at least two labels: all that will ever occur."
+        )
+    return unique
+
+
+def validate_callbacks(callbacks: Any) -> list[Any]:
+    """Skorch callbacks: instances, or (name, instance) pairs."""
+    for item in callbacks or []:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        made = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(made, Callback):
+            raise TypeError(
+                "callbacks must hold skorch callbacks or (name, callback) pairs, got "
+                f"{callback!r}; see skorch.callbacks."
+            )
+    return list(callbacks or [])
 
 
 def validate_device(device: Any) -> torch.device:

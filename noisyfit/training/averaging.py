@@ -23,6 +23,7 @@ class WeightAverage(Callback):
     def initialize(self) -> WeightAverage:
         """Forget earlier averages (skorch calls this when it sets up the net)."""
         self.module_: nn.Module | None = None
+        self.__dict__.pop("_pairs", None)
         self.n_steps_ = 0
         return self
 
@@ -33,6 +34,7 @@ class WeightAverage(Callback):
             return
         if self.module_ is None:
             self.module_ = copy.deepcopy(net.module_).eval()
+        if not hasattr(self, "_pairs"):  # new, or read from a pickle
             self._pair_tensors(net.module_)
         self.n_steps_ += 1
         rate = max(1.0 - self.decay, 1.0 / (self.n_steps_ + 1))

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -70,6 +71,8 @@ class MLP(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise ValueError(f"module__dropout must lie in [0, 1), got {dropout!r}.")
+        if not all(isinstance(width, Integral) and width > 0 for width in hidden):
+            raise ValueError(f"module__hidden={hidden!r} must hold positive ints.")
         widths = [in_features, *hidden]
         layers: list[nn.Module] = []
         for number, (width_in, width_out) in enumerate(pairwise(widths)):
@@ -134,7 +137,10 @@ def build_module(
     sizes: dict[str, Any] = {"in_features": in_features, "out_features": n_classes}
     if module is None:
         sizes["sparse"] = sparse
-    accepted = inspect.signature(factory).parameters
+    try:
+        accepted = set(inspect.signature(factory).parameters)
+    except ValueError:  # some built-in types have no signature
+        accepted = set()
     arguments = {name: size for name, size in sizes.items() if name in accepted} | options
     try:
         built = factory(**arguments)

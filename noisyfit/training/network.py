@@ -10,8 +10,17 @@ import numpy as np
 import skorch
 import torch
 from skorch.callbacks import Callback, EpochTimer, PrintLog
+from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
+from noisyfit.losses import RowCriterion
+from noisyfit.training.checks import (
+    check_batch_normalisation,
+    check_batch_size,
+    check_loader_options,
+    check_row_losses,
+    first_output,
+)
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Rows
 
@@ -48,14 +57,30 @@ class PlannedNet(skorch.NeuralNet):
         """
         self.validation_plan_ = validation
         self.stop_requested_ = False
+        self.diverged_ = False
         self.notify("on_train_begin", X=rows, y=None)
-        for self.plan_ in plans:
+        for plan in plans:
+            check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
+            self.plan_ = plan
             self.fit_loop(rows, epochs=1)
             if self.stop_requested_:
                 break
+        self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
         return self
+
+    def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
+        """Raise where the very last step diverged, which no loss shows."""
+        if not predict_logits(self.module_, rows, index).isfinite().all():
+            self._raise_diverged("The logits are not finite")
+
+    def _raise_diverged(self, finding: str) -> None:
+        self.diverged_ = True  # weights are trained in place: there is nothing to go back to
+        raise ValueError(
+            f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
+            "scale the features, or clip gradients with skorch.callbacks.GradientNormClipping."
+        )
 
     @contextmanager
     def temporary_callback(self, name: str, callback: Callback) -> Iterator[None]:
@@ -75,6 +100,13 @@ class PlannedNet(skorch.NeuralNet):
             super().notify(method_name, **kwargs)
         except KeyboardInterrupt:
             self.stop_requested_ = True
+        except (KeyError, SkorchException) as error:
+            if "valid_" in str(error) and self.validation_plan_ is None:
+                raise ValueError(
+                    f"one of the callbacks needs validation rows ({error}): set "
+                    "validation_fraction."
+                ) from error
+            raise
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note the phase and the number of rows in the history."""
@@ -94,22 +126,32 @@ class PlannedNet(skorch.NeuralNet):
 
     def get_iterator(self, dataset: PlannedBatches, training: bool = False) -> BatchIterator:
         """Iterate over batches; options of a DataLoader come as ``iterator_train__*``."""
-        options = dict(self.get_params_for("iterator_train" if training else "iterator_valid"))
+        prefix = "iterator_train" if training else "iterator_valid"
+        options = dict(self.get_params_for(prefix))
+        check_loader_options(prefix, options)
         size = options.pop("batch_size", self.batch_size)
-        size = len(dataset) if size == -1 else size
+        size = check_batch_size(size, prefix + "__batch_size", len(dataset))
         shuffle = options.pop("shuffle", training)
         return BatchIterator(dataset, size, shuffle=shuffle, loader_options=options)
 
     def get_loss(  # noqa: D102
         self, y_pred: Tensor, y_true: BatchTargets, X: Any = None, training: bool = False
     ) -> Tensor:
-        logits = y_pred[0] if isinstance(y_pred, tuple) else y_pred
-        losses = self.criterion_(logits, y_true.codes)
-        if y_true.partner_codes is not None:
-            assert y_true.share is not None
-            partner_losses = self.criterion_(logits, y_true.partner_codes)
-            losses = y_true.share * losses + (1 - y_true.share) * partner_losses
-        return (losses * y_true.weights).mean()
+        logits = first_output(y_pred)
+        if y_true.partner_codes is None:
+            return self._weighted_losses(logits, y_true.codes, y_true.weights).mean()
+        assert y_true.share is not None
+        own = self._weighted_losses(logits, y_true.codes, y_true.share * y_true.weights)
+        rest = (1 - y_true.share) * y_true.weights
+        return (own + self._weighted_losses(logits, y_true.partner_codes, rest)).mean()
+
+    def _weighted_losses(self, logits: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+        if isinstance(self.criterion_, RowCriterion):
+            # It multiplies by the weights itself: some normalise over the batch by them.
+            return self.criterion_(logits, codes, weights)
+        losses = self.criterion_(logits, codes)
+        check_row_losses(losses, codes)
+        return losses * weights
 
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
@@ -130,16 +172,11 @@ class PlannedNet(skorch.NeuralNet):
             losses.append(step["loss"].detach())
             sizes.append(len(batch[1].codes))
             if not training:
-                logits = step["y_pred"][0] if isinstance(step["y_pred"], tuple) else step["y_pred"]
-                correct += (logits.argmax(1) == batch[1].codes).sum()
+                correct += (first_output(step["y_pred"]).argmax(1) == batch[1].codes).sum()
             self.notify("on_batch_end", batch=batch, training=training, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
-            raise ValueError(
-                f"The {prefix} loss became {mean} in epoch {len(self.history)}: training diverged. "
-                f"Lower lr (now {self.lr}), scale the features, or clip gradients with "
-                "skorch.callbacks.GradientNormClipping."
-            )
+            self._raise_diverged(f"The {prefix} loss became {mean}")
         self.history.record(prefix + "_loss", mean)
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:
@@ -161,8 +198,7 @@ def predict_logits(
     try:
         parts = []
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            output = module(block)
-            parts.append((output[0] if isinstance(output, tuple) else output)[:n_real])
+            parts.append(first_output(module(block))[:n_real])
     finally:
         module.train(was_training)
     return torch.cat(parts)

@@ -85,8 +85,7 @@ class PlannedBatches(Dataset):
         if self.mixing is not None:
             share = self.share[positions].to(self.device)
             partner = self.rows.take(self.partners[positions])
-            shape = (-1,) + (1,) * (features.dim() - 1)
-            features = features * share.view(shape) + partner * (1 - share).view(shape)
+            features = self.rows.mix(features, partner, share)
             targets.partner_codes = self.partner_codes[positions].to(self.device)
             targets.share = share
         return features, targets
@@ -107,7 +106,7 @@ class BatchPositions:
 
     def __len__(self) -> int:
         n_batches, rest = divmod(self.n_entries, self.batch_size)
-        return max(1, n_batches + (rest > 1 or (rest == 1 and n_batches == 0)))
+        return max(1, n_batches + (rest > 1) - (self.batch_size == 1))
 
     def __iter__(self) -> Iterator[Tensor]:
         order = torch.randperm(self.n_entries) if self.shuffle else torch.arange(self.n_entries)
@@ -133,7 +132,13 @@ class BatchIterator:
     def __iter__(self) -> Iterator[Batch]:
         if self.loader_options:
             positions = list(self.positions)
-            return iter(
-                DataLoader(self.batches, sampler=positions, batch_size=None, **self.loader_options)
-            )
+            try:
+                loader = DataLoader(
+                    self.batches, sampler=positions, batch_size=None, **self.loader_options
+                )
+            except (TypeError, ValueError) as error:
+                raise type(error)(
+                    f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
+                ) from error
+            return iter(loader)
         return (self.batches[positions] for positions in self.positions)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
+from noisyfit.training.checks import first_output
+
 
 class ProbabilityRecorder(Callback):
     """Mean, over the epochs, of the probabilities each row got when its batch came up.
@@ -34,7 +36,7 @@ class ProbabilityRecorder(Callback):
         """Add the batch's probabilities."""
         if not training:
             return
-        logits = y_pred[0] if isinstance(y_pred, tuple) else y_pred
+        logits = first_output(y_pred)
         row_numbers = batch[1].rows.numpy()
         self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
         self.count_[row_numbers] += 1

@@ -31,6 +31,10 @@ class Rows(abc.ABC):
         """Append empty rows until ``batch`` has ``size`` rows."""
 
     @abc.abstractmethod
+    def mix(self, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+        """Row by row ``share * first + (1 - share) * second``."""
+
+    @abc.abstractmethod
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """Weighted mean and standard deviation of each column; None where it does not apply."""
 
@@ -75,6 +79,10 @@ class DenseRows(Rows):
             torch.cat([batch, batch.new_zeros((missing, *batch.shape[1:]))]) if missing else batch
         )
 
+    def mix(self, first: Tensor, second: Tensor, share: Tensor) -> Tensor:  # noqa: D102
+        share = share.view((-1,) + (1,) * (first.dim() - 1))
+        return first * share + second * (1 - share)
+
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:  # noqa: D102
         if len(self.shape) != 2:
             return None
@@ -89,7 +97,8 @@ class DenseRows(Rows):
             variance += weights[start : start + size] @ centred.square_()
         scale = variance.sqrt_()
         # A constant column has only rounding error left: dividing by it would blow that up.
-        constant = scale <= 1e-7 * mean.abs().clamp_min(1e-12)
+        precision = torch.finfo(self.features.dtype).eps
+        constant = scale <= precision * mean.abs().clamp_min(1e-12)
         return mean, scale.masked_fill_(constant, 1.0)
 
 
@@ -113,6 +122,17 @@ class SparseRows(Rows):
         starts = torch.cat([starts, starts[-1:].expand(missing)])
         return self._tensor(starts, batch.col_indices(), batch.values(), (size, batch.shape[1]))
 
+    def mix(self, first: Tensor, second: Tensor, share: Tensor) -> Tensor:  # noqa: D102
+        # Both rows' entries side by side; layers add up what has the same column.
+        own, other = self._scaled(first, share), self._scaled(second, 1 - share)
+        mixed = scipy.sparse.csr_matrix(own + other)
+        return self._tensor(mixed.indptr, mixed.indices, mixed.data, mixed.shape)
+
+    def _scaled(self, batch: Tensor, factor: Tensor) -> Any:
+        parts = (batch.values(), batch.col_indices(), batch.crow_indices())
+        matrix = scipy.sparse.csr_matrix(tuple(p.cpu().numpy() for p in parts), tuple(batch.shape))
+        return matrix.multiply(factor.cpu().numpy()[:, None]).tocsr().astype(matrix.dtype)
+
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """None: centring would fill in the zeros."""
         return None
@@ -126,6 +146,7 @@ class SparseRows(Rows):
                 torch.as_tensor(values),
                 size=shape,
                 device=self.device,
+                check_invariants=False,
             )
 
 

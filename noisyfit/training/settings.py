@@ -10,6 +10,12 @@ import torch
 from skorch.callbacks import LRScheduler
 from torch import nn
 
+from noisyfit.training.checks import (
+    check_batch_normalisation,
+    check_callback_options,
+    check_module,
+    check_optimizer,
+)
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.modules import MLP, build_module
 from noisyfit.training.network import PlannedNet
@@ -70,6 +76,8 @@ class NetworkSettings:
             statistics = data.rows.mean_and_scale(data.weights)
             if statistics is not None:
                 module.standardize_inputs(*statistics)
+        check_module(module, data)
+        check_batch_normalisation(module, self.batch_size, "batch_size=1")
         callbacks = [*(extra_callbacks or []), *self.callbacks]
         if self.lr_schedule == "cosine":
             schedule = LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=n_epochs)
@@ -78,7 +86,10 @@ class NetworkSettings:
         if isinstance(optimizer, str):
             optimizer, defaults = OPTIMIZERS[optimizer]
             options = {**defaults, **options}
-        return PlannedNet(
+        check_optimizer(
+            optimizer, {"lr": self.lr, **options}, module, list(OPTIMIZERS), self.optimizer
+        )
+        net = PlannedNet(
             module,
             criterion=criterion,
             optimizer=optimizer,
@@ -92,3 +103,5 @@ class NetworkSettings:
             **{f"optimizer__{name}": value for name, value in options.items()},
             **self.net_options,
         ).initialize()
+        check_callback_options(self.net_options, {name for name, _ in net.callbacks_})
+        return net

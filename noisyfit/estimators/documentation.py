@@ -1,0 +1,131 @@
+"""Parameters and attributes that several estimators share, described once.
+
+A class docstring names a block in braces, such as ``{network_parameters}``, where the text goes.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+NETWORK_PARAMETERS = """\
+module : torch.nn.Module class or instance, callable, or None, default=None
+        The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
+        two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
+        (sparse X gets a sparse first layer). A class or function that has parameters
+        ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is given the sizes;
+        its other arguments are set as ``module__<name>``. An instance is copied, so its weights
+        are where training starts.
+    max_epochs : int, default=40
+        Passes over the training rows; the fitted network is that of the last epoch.
+    lr : float, default=1e-3
+        Learning rate of the optimizer.
+    lr_schedule : {"cosine", "constant"}, default="cosine"
+        Learning rate over the epochs: falling to zero along a cosine, or unchanged.
+    batch_size : int or "auto", default="auto"
+        Rows of a training step; -1 puts all rows in one step. "auto" is 128, or less for small
+        data, a fortieth of the rows, so that an epoch has some 40 steps; at least 16.
+    optimizer : {"adam", "adamw", "sgd"} or torch.optim.Optimizer class, default="adam"
+        "adam" has weight decay 1e-4, "adamw" 1e-2, "sgd" 5e-4 and momentum 0.9; change them
+        with ``optimizer__<name>``. A class comes with torch's own defaults.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied with `sample_weight`.
+    validation_fraction : float or None, default=None
+        Share of the rows, stratified by class, that is not trained on; their loss and accuracy
+        (under the given labels) are recorded in `history_` for early stopping.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the current weights instead of starting anew.
+    callbacks : list or None, default=None
+        skorch callbacks, as instances or (name, instance) pairs.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network; X is converted to it.
+    device : str or torch.device, default="cpu"
+        Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
+    random_state : int, RandomState instance or None, default=None
+        Source of initial weights, order of rows and all else random; an int makes fits
+        reproducible. The global generators are left as they were.
+    verbose : int, default=0
+        1 prints a line per epoch.
+    **prefixed : keywords
+        Options by prefix: ``module__*``, ``optimizer__*``, ``callbacks__*``,
+        ``iterator_train__*`` and ``iterator_valid__*`` (options of a torch DataLoader)."""
+
+NETWORK_ATTRIBUTES = """\
+classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where X had string column names.
+    n_iter_ : int
+        Number of epochs run.
+    history_ : skorch.history.History
+        One record per epoch: losses, phase, number of rows, duration.
+    net_ : skorch.NeuralNet
+        The fitted net; the network itself is ``net_.module_``.
+    label_quality_ : ndarray of shape (n_samples,)
+        How far each row's given label is to be trusted, from 0 (surely wrong) to 1; set by `fit`.
+    transduction_ : ndarray of shape (n_samples,)
+        The label believed to be right for each training row; set by `fit`.
+    noise_rate_ : float
+        Estimated share of wrong labels; set by `fit`.
+    transition_matrix_ : ndarray of shape (n_classes, n_classes)
+        Estimated probabilities of the given label (columns) for each true label (rows)."""
+
+SELECTION_PARAMETERS = """\
+k : int or None, default=None
+        Number of medoids in all, shared between the groups in proportion to their rows; None
+        goes by `fraction`.
+    fraction : float in (0, 1], default=0.5
+        Share of each group's rows (those left after trimming) that become medoids.
+    selection : {"greedy", "central", "random", "all"}, default="greedy"
+        "greedy" is exact greedy facility location, the CRUST paper's algorithm; "central" takes
+        the rows nearest to all others, as the paper's code does; "random" takes any rows; "all"
+        takes every row that is left after trimming.
+    trim : "auto", float in [0, 1) or None, default=None
+        Share of each class (of all rows, without y) left out first: those whose gradients are
+        farthest from zero. "auto" estimates it for each class and needs `estimator`.
+    estimator : scikit-learn classifier or None, default=None
+        Without it the rows of X are the gradients. With it they are features, and the gradients
+        are p - onehot(y) with p from clones of the estimator that did not see the row.
+    group_by : {"given", "predicted"}, default="given"
+        Whether medoids are chosen for each given class (without y: from all rows at once) or,
+        with `estimator`, for each predicted class.
+    cross_fit : int or None, default=5
+        Number of folds for the estimator's predictions; None judges rows by a model that was
+        fitted on them, which hides the errors that it has memorised.
+    n_jobs : int or None, default=None
+        Number of folds fitted at the same time, through joblib.
+    random_state : int, RandomState instance or None, default=None
+        Draws the folds, and the rows of ``selection="random"``."""
+
+SELECTION_ATTRIBUTES = """\
+medoid_indices_ : ndarray of shape (n_medoids,)
+        Rows chosen, class by class in the order of selection.
+    sample_indices_ : ndarray of shape (n_medoids,)
+        The same rows, sorted.
+    weights_ : ndarray of shape (n_medoids,)
+        Number of the rows that each of `medoid_indices_` stands for.
+    labels_ : ndarray of shape (n_samples,)
+        Position in `medoid_indices_` of each row's medoid; -1 for rows trimmed away.
+    n_features_in_ : int
+        Number of features seen in `fit`."""
+
+
+def share_documentation(cls: Class) -> Class:
+    """Put the shared texts into a class docstring, indented as it is."""
+    blocks = {
+        "{network_parameters}": NETWORK_PARAMETERS,
+        "{network_attributes}": NETWORK_ATTRIBUTES,
+        "{selection_parameters}": SELECTION_PARAMETERS,
+        "{selection_attributes}": SELECTION_ATTRIBUTES,
+    }
+    documentation = cls.__doc__ or ""
+    # Python 3.13 strips the indentation of docstrings; the texts are written with it.
+    indented = "\n    {" in documentation
+    for name, text in blocks.items():
+        text = text if indented else text.replace("\n    ", "\n")
+        documentation = documentation.replace(name, text)
+    cls.__doc__ = documentation
+    return cls

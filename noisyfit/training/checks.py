@@ -1,0 +1,111 @@
+"""What a user's module, optimizer and batches have to be like, with errors that say so."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from noisyfit.training.data import LabeledRows
+
+# Settings of a DataLoader that would change which rows a batch holds.
+PLANNED_OPTIONS = {"sampler", "batch_sampler", "drop_last"}
+
+
+def first_output(output: Any) -> Any:
+    """The logits of a module that gives a tuple of outputs, or its only output."""
+    return output[0] if isinstance(output, tuple) and output else output
+
+
+def check_batch_size(size: Any, name: str, n_rows: int) -> int:
+    """A positive number of rows; -1 stands for all of them."""
+    if not isinstance(size, Integral) or (size < 1 and size != -1):
+        raise ValueError(f"{name} must be a positive int, or -1 for all rows; got {size!r}.")
+    return n_rows if size == -1 else int(size)
+
+
+def check_loader_options(prefix: str, options: dict[str, Any]) -> None:
+    """Raise for options of a DataLoader that the plan of an epoch decides."""
+    for name in PLANNED_OPTIONS & set(options):
+        raise ValueError(f"{prefix}__{name} can't be set: the estimator decides the batches.")
+
+
+def check_row_losses(losses: Any, codes: Tensor) -> None:
+    """Raise unless a criterion gave one differentiable loss per row."""
+    if not isinstance(losses, Tensor) or losses.shape != codes.shape:
+        kind = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
+        raise ValueError(
+            f"criterion must give one loss per row, a tensor of shape {tuple(codes.shape)}, "
+            f"got {kind}."
+        )
+    if torch.is_grad_enabled() and not losses.requires_grad:
+        raise ValueError(
+            "the losses of criterion have no grad_fn: nothing would be learned; don't detach them."
+        )
+
+
+def check_batch_normalisation(module: nn.Module, n_rows: int, cause: str) -> None:
+    """Raise where batch normalisation would meet a batch of one row."""
+    norm = nn.modules.batchnorm._BatchNorm
+    if n_rows == 1 and any(isinstance(part, norm) for part in module.modules()):
+        raise ValueError(
+            f"{cause} can't train batch normalisation; use at least 2 rows, or "
+            "module__batch_norm=False."
+        )
+
+
+def check_optimizer(
+    optimizer: Any, options: dict[str, Any], module: nn.Module, known: list[str], given: Any
+) -> None:
+    """Raise unless ``optimizer`` is an optimizer class that takes the options."""
+    if not (isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer)):
+        raise TypeError(
+            f"optimizer must be one of {known} or a torch.optim.Optimizer class, got {given!r}."
+        )
+    try:
+        optimizer(module.parameters(), **options)
+    except (TypeError, ValueError) as error:
+        listed = ", ".join(f"optimizer__{name}={value!r}" for name, value in options.items())
+        raise type(error)(
+            f"optimizer={given!r} could not be built with {listed}: {error}"
+        ) from error
+
+
+def check_callback_options(options: dict[str, Any], names: set[str]) -> None:
+    """Raise for ``callbacks__<name>__<option>`` of a name that no callback has."""
+    for option in options:
+        prefix, _, rest = option.partition("__")
+        if prefix == "callbacks" and rest.split("__")[0] not in names:
+            raise ValueError(f"{option} names no callback; there are {sorted(names)}.")
+
+
+def check_module(module: nn.Module, data: LabeledRows) -> None:
+    """Raise unless the module turns two rows into one logit per class each."""
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise ValueError("module has no parameters to train.")
+    batch = data.rows.take(torch.from_numpy(data.used[:2]))
+    module = module.to(batch.device)
+    training = module.training
+    try:
+        output = module.eval()(batch)
+    except Exception as error:
+        raise ValueError(
+            f"module={type(module).__name__} fails on a batch of X of shape {tuple(batch.shape)}: "
+            f"{error}"
+        ) from error
+    finally:
+        module.train(training)
+    logits = first_output(output)
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(f"module must give a tensor of logits, got {type(logits).__name__}.")
+    if not logits.is_floating_point():
+        raise TypeError(f"module must give logits of floating point, got {logits.dtype}.")
+    if logits.shape != (len(batch), data.n_classes):
+        raise ValueError(
+            f"module gives an output of shape {tuple(logits.shape)} for {len(batch)} rows; it "
+            f"must give for each row one logit for each of the {data.n_classes} classes."
+        )
+    if not logits.requires_grad:
+        raise ValueError("module gives logits without grad_fn: it can't be trained.")
