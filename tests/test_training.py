@@ -424,7 +424,7 @@ def test_probability_recorder_averages_what_training_saw() -> None:
         logits = torch.from_numpy(np.log(probabilities)).requires_grad_()
         codes = torch.zeros(len(rows), dtype=torch.int64)
         targets = BatchTargets(codes, torch.ones(len(rows)), torch.tensor(rows))
-        recorder.on_batch_end(None, batch=(None, targets), training=training, y_pred=logits)
+        recorder.on_batch_end(None, rows=targets.rows, training=training, y_pred=logits)
 
     batch_end([2, 0, 1], p)
     batch_end([0, 2], p[[2, 2]])
@@ -601,9 +601,9 @@ def test_validation_is_recorded_and_not_trained_on() -> None:
     seen: set[int] = set()
 
     class Watcher(Callback):
-        def on_batch_end(self, net: Any, batch: Any, training: bool, **kwargs: Any) -> None:
+        def on_batch_end(self, net: Any, rows: Any, training: bool, **kwargs: Any) -> None:
             if training:
-                seen.update(batch[1].rows.tolist())
+                seen.update(rows.tolist())
 
     net = build_net(data, ("watcher", Watcher()))
     validation = EpochPlan(held_out, data.codes[held_out], np.ones(4))

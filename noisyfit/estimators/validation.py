@@ -116,9 +116,7 @@ def combine_weights(
             )
         numbers = all(isinstance(w, Real) for w in class_weight.values())
         if not numbers or any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
-            raise ValueError(
-                f"class_weight must be finite and not negative, got {class_weight!r}."
-            )
+            raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
         return sample_weight * compute_sample_weight(class_weight, y)
     # "balanced" counts rows by their weight, so that a weight of two equals two copies.
     codes = np.searchsorted(classes, y)

@@ -73,8 +73,9 @@ def check_optimizer(
         ) from error
 
 
-def check_callback_options(options: dict[str, Any], names: set[str]) -> None:
-    """Raise for ``callbacks__<name>__<option>`` of a name that no callback has."""
+def check_callback_options(options: dict[str, Any], callbacks: list[Any]) -> None:
+    """Raise for ``callbacks__<name>`` of a name that no callback has."""
+    names = {item[0] for item in callbacks if isinstance(item, tuple)}
     for option in options:
         prefix, _, rest = option.partition("__")
         if prefix == "callbacks" and rest.split("__")[0] not in names:

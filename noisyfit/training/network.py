@@ -153,6 +153,10 @@ class PlannedNet(skorch.NeuralNet):
         check_row_losses(losses, codes)
         return losses * weights
 
+    def predict(self, X: Any) -> np.ndarray:
+        """Class codes, for skorch's scoring callbacks."""
+        return self.predict_proba(X).argmax(axis=1)
+
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
         return self.module_(x)
@@ -167,13 +171,16 @@ class PlannedNet(skorch.NeuralNet):
         sizes: list[int] = []
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
+            features, targets = batch
+            # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
+            told = {"batch": (features, targets.codes), "training": training}
+            self.notify("on_batch_begin", **told)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
-            sizes.append(len(batch[1].codes))
+            sizes.append(len(targets.codes))
             if not training:
-                correct += (first_output(step["y_pred"]).argmax(1) == batch[1].codes).sum()
-            self.notify("on_batch_end", batch=batch, training=training, **step)
+                correct += (first_output(step["y_pred"]).argmax(1) == targets.codes).sum()
+            self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
             self._raise_diverged(f"The {prefix} loss became {mean}")

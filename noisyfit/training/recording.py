@@ -31,13 +31,18 @@ class ProbabilityRecorder(Callback):
 
     @torch.no_grad()
     def on_batch_end(
-        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+        self,
+        net: Any,
+        training: bool = False,
+        y_pred: Any = None,
+        rows: torch.Tensor | None = None,
+        **kwargs: Any,
     ) -> None:
         """Add the batch's probabilities."""
-        if not training:
+        if not training or rows is None:
             return
         logits = first_output(y_pred)
-        row_numbers = batch[1].rows.numpy()
+        row_numbers = rows.numpy()
         self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
         self.count_[row_numbers] += 1
 

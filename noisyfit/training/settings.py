@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from skorch.callbacks import LRScheduler
 from torch import nn
 
 from noisyfit.training.checks import (
@@ -20,6 +19,7 @@ from noisyfit.training.data import LabeledRows
 from noisyfit.training.modules import MLP, build_module
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.rows import SparseRows
+from noisyfit.training.schedule import CosineSchedule
 
 # name: class and the options that differ from torch's defaults. The fused steps do in one pass
 # over memory what the plain ones do in ten; on sparse text, with millions of weights, that
@@ -80,8 +80,7 @@ class NetworkSettings:
         check_batch_normalisation(module, self.batch_size, "batch_size=1")
         callbacks = [*(extra_callbacks or []), *self.callbacks]
         if self.lr_schedule == "cosine":
-            schedule = LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=n_epochs)
-            callbacks.append(("lr_schedule", schedule))
+            callbacks.append(("lr_schedule", CosineSchedule(n_epochs)))
         optimizer, options = self.optimizer, self.optimizer_options
         if isinstance(optimizer, str):
             optimizer, defaults = OPTIMIZERS[optimizer]
@@ -103,5 +102,7 @@ class NetworkSettings:
             **{f"optimizer__{name}": value for name, value in options.items()},
             **self.net_options,
         ).initialize()
-        check_callback_options(self.net_options, {name for name, _ in net.callbacks_})
+        check_callback_options(
+            self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
+        )
         return net
