@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 
 def require(*modules: str) -> None:
@@ -33,14 +34,15 @@ def stop(message: str) -> None:
 
 
 def use_one_thread() -> None:
-    """Keep torch to one thread.
+    """Keep torch and scikit-learn's OpenMP code to one thread.
 
-    The networks and batches of the examples are so small that a second thread gains little, and
-    on a busy machine makes training five times slower.
+    The data of the examples are so small that a second thread gains little, and on a machine that
+    is busy with other work it makes training many times slower.
     """
     import torch
 
     torch.set_num_threads(1)
+    threadpool_limits(limits=1)
 
 
 # ------------------------------------------------------------------------------------- tables

@@ -930,13 +930,14 @@ def test_options_of_the_default_callbacks(make, blobs, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.filterwarnings("ignore:Sparse")  # torch about the tensors it sends between processes
 @every_network
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_batches_cut_by_another_process(kind, make, blobs):
     X, y = blobs
     if kind == "sparse":
         X = scipy.sparse.csr_matrix(X)
-    estimator = make(iterator_train__num_workers=1, max_epochs=3, **{"lr": 0.1}).fit(X, y)
+    estimator = make(iterator_train__num_workers=1, max_epochs=3, lr=0.1).fit(X, y)
     assert estimator.score(X, y) > 0.6
     assert estimator.n_iter_ == 3
 

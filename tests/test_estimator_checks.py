@@ -53,7 +53,13 @@ FULL_BATCH = {
 
 
 def crust(**parameters):
-    options = {**MINI_BATCH, "warmup_epochs": 3, "screening_epochs": 2, **parameters}
+    options = {
+        **MINI_BATCH,
+        "warmup_epochs": 3,
+        "refresh_every": 3,
+        "screening_epochs": 2,
+        **parameters,
+    }
     return CRUSTClassifier(**options)
 
 
@@ -157,7 +163,7 @@ def test_selector_and_sampler(estimator, check):
 SAMPLERS = {
     "gradients": GradientMedoidSampler(random_state=0),
     "classifier": GradientMedoidSampler(
-        selection="all", trim="auto", estimator=LogisticRegression(), random_state=0
+        selection="all", trim="auto", estimator=LogisticRegression(max_iter=1000), random_state=0
     ),
 }
 # Left out: what only a sampler that balances classes can have (sampling_strategy_, an error for

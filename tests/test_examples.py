@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SCRIPTS = sorted(
@@ -41,7 +42,8 @@ def run(monkeypatch, tmp_path, capfd):
         runpy.run_path(str(EXAMPLES / script), run_name="__main__")
         return capfd.readouterr().out
 
-    yield run_script
+    with threadpool_limits(limits=n_threads, user_api="openmp"):  # restored afterwards
+        yield run_script
     torch.set_num_threads(n_threads)
 
 

@@ -24,6 +24,7 @@ from _shared import (
     load_digits_split,
     load_fashion_mnist_split,
     timed_fit,
+    use_one_thread,
 )
 
 from noisyfit import CRUSTClassifier, DMClassifier
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8000, help="rows of Fashion-MNIST (8000)")
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    use_one_thread()
     network: dict[str, Any] = {"max_epochs": 6, "module__hidden": (16,)} if args.tiny else {}
     cases: list[tuple[str, Any, Any, float]] = [
         ("digits, symmetric 50 %", load_digits_split, symmetric_noise, 0.5),
