@@ -429,12 +429,16 @@ def test_probability_recorder_averages_what_training_saw() -> None:
     batch_end([2, 0, 1], p)
     batch_end([0, 2], p[[2, 2]])
     batch_end([3, 0], p[:2], training=False)
-    fallback = np.full((4, 2), 0.5)
-    fallback[3] = [0.3, 0.7]
-    expected = [(p[1] + p[2]) / 2, p[2], (p[0] + p[2]) / 2, fallback[3]]
-    np.testing.assert_allclose(recorder.mean(fallback), expected, rtol=1e-6)
+    asked: list[list[int]] = []
+
+    def predict(unseen: np.ndarray) -> np.ndarray:
+        asked.append(unseen.tolist())
+        return np.array([[0.3, 0.7]])
+
+    expected = [(p[1] + p[2]) / 2, p[2], (p[0] + p[2]) / 2, [0.3, 0.7]]
+    np.testing.assert_allclose(recorder.mean(predict), expected, rtol=1e-6)
+    assert asked == [[3]]  # only rows that training never saw
     assert recorder.count_.tolist() == [2, 1, 2, 0]
-    np.testing.assert_array_equal(fallback[0], [0.5, 0.5])  # not written to
 
 
 # ------------------------------------------------------------------------------------ the net

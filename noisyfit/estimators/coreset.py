@@ -20,7 +20,11 @@ from sklearn.utils.validation import (
 
 from noisyfit._compat import HasMethods, StrOptions, fit_context
 from noisyfit.estimators.atomic import all_or_nothing
-from noisyfit.estimators.medoids import SELECTION_CONSTRAINTS, TrimAndCover
+from noisyfit.estimators.medoids import (
+    SELECTION_CONSTRAINTS,
+    TrimAndCover,
+    with_every_class,
+)
 from noisyfit.estimators.out_of_fold import (
     aligned_probabilities,
     check_takes_weights,
@@ -198,23 +202,25 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         row_codes = codes[rows]
         row_weight = None if weight is None else as_counts(weight)[rows]
         noise = estimate_noise(probabilities, row_codes, sample_weight=row_weight)
+        gradients = logit_gradients(probabilities, row_codes)
         kept, coreset = TrimAndCover(self.trim, self.selection, self.fraction).select(
-            logit_gradients(probabilities, row_codes),
+            gradients,
             row_codes,
             probabilities.argmax(axis=1) if self.group_by == "predicted" else row_codes,
             noise.clean_share,
             row_weight,
             rng,
         )
-        chosen = rows[coreset.indices]
+        chosen, chosen_weights = with_every_class(coreset, gradients, row_codes, kept)
+        chosen = rows[chosen]
         final_weight = weight
         if self.weights == "cluster":
             final_weight = np.zeros(len(y))
-            final_weight[chosen] = coreset.weights
+            final_weight[chosen] = chosen_weights
         self.estimator_ = fit_clone(estimator, X, y, final_weight, np.sort(chosen))
         self.classes_ = classes
         self.coreset_indices_ = chosen
-        self.coreset_weights_ = coreset.weights
+        self.coreset_weights_ = chosen_weights
         self._report_rows(X, codes, rows, probabilities, kept, noise)
         return self
 

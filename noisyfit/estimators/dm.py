@@ -145,8 +145,9 @@ noisyfit.weighting.Emphasis or callable, default="dm"
             self._build(data, settings, self.max_epochs)
         with self.net_.temporary_callback("recorder", recorder):
             self._run(data, [_every_row(data)] * self.max_epochs)
-        final = predict_probabilities(self.net_.module_, data.rows)
-        probabilities = recorder.mean(fallback=final)
+        probabilities = recorder.mean(
+            lambda unseen: predict_probabilities(self.net_.module_, data.rows, unseen)
+        )
         noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
         self._report_rows(data, probabilities, noise)
 

@@ -73,6 +73,21 @@ class TrimAndCover:
         return kept, coreset
 
 
+def with_every_class(
+    coreset: Coreset, gradients: np.ndarray, codes: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and weights of a coreset to fit a classifier on: no class may be lost.
+
+    Medoids chosen among predicted classes can leave a given class without any. Its kept row of
+    smallest gradient is then added, with a weight of one.
+    """
+    norms = np.where(kept, gradient_norms(gradients), np.inf)
+    lost = np.setdiff1d(codes[kept], codes[coreset.indices])
+    added = [int(np.argmin(np.where(codes == code, norms, np.inf))) for code in lost]
+    indices = np.concatenate([coreset.indices, np.array(added, dtype=np.int64)])
+    return indices, np.concatenate([coreset.weights, np.ones(len(added))])
+
+
 class GradientMedoids(BaseEstimator):
     """Medoids of gradients that are given as X, or come from a classifier's predictions."""
 

@@ -362,8 +362,8 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         Returns
         -------
         ndarray of shape (n_samples, n_classes), float64
-            Probabilities, in the order of `classes_`. A row's probabilities don't depend on
-            the rows that it is predicted with.
+            Probabilities, in the order of `classes_`. Beyond rounding, and not even in that with
+            the default network, a row's probabilities don't depend on the rows predicted with it.
         """
         check_is_fitted(self)
         dtype = str(self.net_.dtype).removeprefix("torch.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
@@ -19,7 +20,7 @@ from noisyfit.estimators.validation import to_host
 
 
 @share_documentation
-class GradientMedoidSampler(GradientMedoids):
+class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
     """Keep only the medoids of the rows' gradients.
 
     ``fit_resample`` gives back rows and labels of the type it was given, DataFrames with their

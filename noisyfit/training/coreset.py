@@ -202,6 +202,11 @@ class CoresetPhases:
         ordered = cluster_of_row[order]
         first = np.searchsorted(ordered, cluster_of_medoid, side="left")
         last = np.searchsorted(ordered, cluster_of_medoid, side="right")
-        partners = order[first + (self.rng.random_sample(len(first)) * (last - first)).astype(int)]
+        size = last - first
+        drawn = order[
+            (first + (self.rng.random_sample(len(first)) * size).astype(int)) % len(order)
+        ]
+        # A medoid that is a copy of an earlier one has no rows of its own: it mixes with itself.
+        partners = np.where(size > 0, drawn, positions)
         share = self.rng.beta(self.options.mixup, self.options.mixup, size=len(partners))
         return Mixing(self.used[partners], self.codes[partners], share)

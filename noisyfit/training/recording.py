@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,10 @@ class ProbabilityRecorder(Callback):
         self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
         self.count_[row_numbers] += 1
 
-    def mean(self, fallback: np.ndarray) -> np.ndarray:
-        """Mean probabilities (n, classes); ``fallback`` for rows that were never trained on."""
-        seen = self.count_ > 0
-        result = fallback.astype(np.float64)
-        result[seen] = self.total_[seen] / self.count_[seen, None]
+    def mean(self, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Mean probabilities (n, classes); ``predict`` gives them for rows never trained on."""
+        result = self.total_.astype(np.float64)
+        unseen = np.flatnonzero(self.count_ == 0)
+        if len(unseen):
+            result[unseen] = predict(unseen)
         return result / result.sum(axis=1, keepdims=True)
