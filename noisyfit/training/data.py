@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from torch import Tensor
 
 from noisyfit.training.rows import Rows
 
@@ -24,7 +26,12 @@ class LabeledRows:
     n_classes: int
     validation: np.ndarray | None = None
 
-    @property
+    @cached_property
+    def column_statistics(self) -> tuple[Tensor, Tensor] | None:
+        """Weighted mean and scale of the columns: one pass, however many networks are built."""
+        return self.rows.mean_and_scale(self.weights)
+
+    @cached_property
     def used(self) -> np.ndarray:
         """Numbers of the rows that count: positive weight and not held out for validation."""
         counted = self.weights > 0

@@ -154,4 +154,4 @@ def as_rows(features: Any, device: torch.device) -> Rows:
     """Rows of a validated numpy array or scipy sparse matrix."""
     if scipy.sparse.issparse(features):
         return SparseRows(features, device)
-    return DenseRows(np.asarray(features) if type(features) is list else features, device)
+    return DenseRows(features, device)

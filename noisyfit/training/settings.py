@@ -72,10 +72,8 @@ class NetworkSettings:
             n_classes=data.n_classes,
             sparse=isinstance(data.rows, SparseRows),
         ).to(self.dtype)
-        if isinstance(module, MLP):
-            statistics = data.rows.mean_and_scale(data.weights)
-            if statistics is not None:
-                module.standardize_inputs(*statistics)
+        if isinstance(module, MLP) and data.column_statistics is not None:
+            module.standardize_inputs(*data.column_statistics)
         check_module(module, data)
         check_batch_normalisation(module, self.batch_size, "batch_size=1")
         callbacks = [*(extra_callbacks or []), *self.callbacks]
