@@ -855,7 +855,7 @@ def test_without_an_estimate_the_share_is_the_agreement_as_it_grows() -> None:
     ]
     for epochs, growth in ((0, 0.6 + 0.4 / GROWTH_EPOCHS), (GROWTH_EPOCHS, 1.0)):
         expected = (growth * np.array(by_class)).clip(*SHARE_LIMITS)
-        np.testing.assert_allclose(phases.share_to_keep(epochs), expected)
+        np.testing.assert_allclose(phases.clean_share_now(epochs), expected)
 
 
 def test_trim_none_leaves_out_nothing() -> None:

@@ -22,7 +22,6 @@ from noisyfit._compat import HasMethods, StrOptions, fit_context
 from noisyfit.estimators.atomic import all_or_nothing
 from noisyfit.estimators.medoids import (
     SELECTION_CONSTRAINTS,
-    TrimAndCover,
     with_every_class,
 )
 from noisyfit.estimators.out_of_fold import (
@@ -39,6 +38,7 @@ from noisyfit.estimators.validation import (
 )
 from noisyfit.noise import estimate_noise, label_quality
 from noisyfit.selection import logit_gradients
+from noisyfit.selection.trim_and_cover import TrimAndCover
 
 
 def _has_decision_function(self: CoresetClassifier) -> bool:

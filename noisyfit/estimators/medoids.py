@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -18,10 +17,9 @@ from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
     Coreset,
     gradient_norms,
-    keep_smallest,
     logit_gradients,
-    select_coreset,
 )
+from noisyfit.selection.trim_and_cover import TrimAndCover
 
 SELECTION_CONSTRAINTS: dict[str, list[Any]] = {
     "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left"), None],
@@ -32,45 +30,6 @@ SELECTION_CONSTRAINTS: dict[str, list[Any]] = {
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
 }
-
-
-@dataclass(frozen=True)
-class TrimAndCover:
-    """The two steps of CRUST on given gradients: leave out the far rows, cover the others."""
-
-    trim: str | float | None
-    selection: str
-    fraction: float
-    k: int | None = None
-
-    def select(
-        self,
-        gradients: np.ndarray,
-        codes: np.ndarray | None,
-        groups: np.ndarray | None,
-        clean_share: np.ndarray | None,
-        sample_weight: np.ndarray | None,
-        rng: np.random.RandomState,
-    ) -> tuple[np.ndarray, Coreset]:
-        """Mask of the rows kept (n,), and the coreset chosen among them."""
-        kept = np.ones(len(gradients), dtype=bool)
-        if self.trim is not None:
-            share = clean_share if self.trim == "auto" else 1.0 - float(self.trim)
-            kept = keep_smallest(
-                gradient_norms(gradients), share, codes, sample_weight=sample_weight
-            )
-        by_fraction = self.k is None and self.selection != "all"
-        coreset = select_coreset(
-            gradients,
-            k=None if self.selection == "all" else self.k,
-            fraction=self.fraction if by_fraction else None,
-            method=self.selection,
-            groups=groups,
-            candidates=kept,
-            sample_weight=sample_weight,
-            random_state=rng,
-        )
-        return kept, coreset
 
 
 def with_every_class(

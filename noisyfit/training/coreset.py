@@ -11,13 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisyfit.selection import (
-    Coreset,
-    gradient_norms,
-    keep_smallest,
-    logit_gradients,
-    select_coreset,
-)
+from noisyfit.selection import Coreset, logit_gradients
+from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
@@ -108,22 +103,15 @@ class CoresetPhases:
         else:
             self.probabilities += (1 - PREDICTION_MOMENTUM) * (latest - self.probabilities)
         gradients = logit_gradients(self.probabilities, self.codes)
-        if options.trim is not None:
-            self.kept = keep_smallest(
-                gradient_norms(gradients),
-                self.share_to_keep(epochs_since_warmup),
-                self.codes,
-                sample_weight=self.counts,
-            )
         predicted = self.probabilities.argmax(axis=1)
-        self.coreset = select_coreset(
+        method = TrimAndCover(options.trim, options.selection, options.fraction)
+        self.kept, self.coreset = method.select(
             gradients,
-            fraction=None if options.selection == "all" else options.fraction,
-            method=options.selection,
-            groups=predicted if options.group_by == "predicted" else self.codes,
-            candidates=self.kept,
-            sample_weight=self.counts,
-            random_state=self.rng,
+            self.codes,
+            predicted if options.group_by == "predicted" else self.codes,
+            self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None,
+            self.counts,
+            self.rng,
         )
 
     @property
@@ -146,11 +134,8 @@ class CoresetPhases:
             fixed_size=False,
         )
 
-    def share_to_keep(self, epochs_since_warmup: int) -> np.ndarray:
-        """Share of each given class that is not trimmed away."""
-        if self.options.trim != "auto":
-            assert isinstance(self.options.trim, float | int)
-            return np.full(self.data.n_classes, 1.0 - self.options.trim)
+    def clean_share_now(self, epochs_since_warmup: int) -> np.ndarray:
+        """Share of each given class that is believed to be right."""
         if self.clean_share is not None:
             return self.clean_share.clip(*SHARE_LIMITS)
         # Without held-out predictions the teacher's agreement with the labels has to do. It
