@@ -518,7 +518,7 @@ VALUES: list[tuple[Maker, dict[str, list[Any]]]] = [
             "weights": ["x", None],
             "mixup": [-1, "a", None, np.inf],
             "pseudo_label": [0, 1, 1.0, "a"],
-            "screening_epochs": [0, 1.5, "a", None],
+            "screening_epochs": [-1, 1.5, "a", None],
             "warmup_epochs": [0, 1.5, "a", None],
             "refresh_every": [0, 1.5, "a", None],
             "criterion": ["x", None, 3],

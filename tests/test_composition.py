@@ -884,7 +884,13 @@ def test_early_stopping_on_held_out_rows(make, blobs):
 
 def test_early_stopping_within_the_warm_up_still_gives_a_coreset(blobs):
     stop = EarlyStopping(patience=2, threshold=100.0, threshold_mode="abs", sink=lambda text: None)
-    estimator = crust(warmup_epochs=20, max_epochs=30, validation_fraction=0.2, callbacks=[stop])
+    estimator = crust(
+        cross_fit=None,
+        warmup_epochs=20,
+        max_epochs=30,
+        validation_fraction=0.2,
+        callbacks=[stop],
+    )
     estimator.fit(*blobs)
     assert set(estimator.history_[:, "phase"]) == {"warm-up"}
     assert len(estimator.coreset_indices_) == len(estimator.coreset_weights_) > 0
@@ -1037,7 +1043,7 @@ def test_what_is_said_about_the_rows(options, make, blobs):
 @every_network
 def test_the_history_tells_epochs_and_phases(make, blobs):
     X, y = blobs
-    estimator = make().fit(X, y)
+    estimator = make(**({"cross_fit": None} if make is crust else {})).fit(X, y)
     history = estimator.history_
     assert estimator.n_iter_ == len(history) == 6
     expected = ["warm-up"] * 2 + ["coreset"] * 4 if make is crust else ["train"] * 6
@@ -1047,3 +1053,5 @@ def test_the_history_tells_epochs_and_phases(make, blobs):
     assert n_rows[:2] == [120, 120]
     assert n_rows[-1] <= 120
     assert isinstance(estimator.n_iter_, int)
+    if make is crust:  # with a screening, there is no warm-up
+        assert set(crust().fit(X, y).history_[:, "phase"]) == {"coreset"}

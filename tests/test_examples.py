@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import runpy
@@ -166,3 +167,131 @@ def test_fit_cost_prints_ratios(run):
     output = run("benchmarks/fit_cost.py", "--rows", 600, "--epochs", 1, "--repeats", 1)
     for batch in ("128", "512"):
         assert len(rows_of_table(output, batch)) == 4
+
+
+ACCURACY = "benchmarks/accuracy.py"
+
+
+def result_line(method, accuracy, seed=0, kind="sym .5", auroc=0.7):
+    """A line of the accuracy benchmark's results, on letter."""
+    return {
+        "set": "letter", "noise": "symmetric", "rate": 0.5, "kind": kind, "seed": seed,
+        "method": method, "rows": 8000, "epochs": 40, "accuracy": accuracy, "auroc": auroc,
+        "seconds": 2.0, "cpu_seconds": 1.0, "versions": {"noisyfit": "0"}, "date": "2026-01-01",
+    }  # fmt: skip
+
+
+@needs_data
+def test_accuracy_goes_on_where_it_was_stopped(run, tmp_path):
+    methods = ["cross_entropy", "oracle", "elr", "gce", "sce", "co_teaching", "logistic_regression"]
+    setting = ["--rows", 300, "--epochs", 1, "--seeds", 1, "--results", "results.jsonl"]
+    cases = ["--sets", "optdigits", "--noise", "clean", "sym .5", "--tiny"]
+    run(ACCURACY, *setting, *cases, "--methods", *methods)
+    file = tmp_path / "results.jsonl"
+    whole = file.read_bytes()
+    results = [json.loads(line) for line in whole.splitlines()]
+    assert [line["method"] for line in results] == 2 * methods
+    for line in results:
+        assert 0 <= line["accuracy"] <= 1
+        assert line["n_rows"] == 300
+        assert line["seconds"] > 0
+        # nothing to tell apart on clean labels; and the oracle was told
+        assert (line["auroc"] is None) == (line["kind"] == "clean" or line["method"] == "oracle")
+
+    file.write_bytes(whole[:-20])  # killed while writing
+    run(ACCURACY, *setting, *cases, "--methods", *methods)
+    again = file.read_bytes().splitlines()
+    assert again[:-1] == whole.splitlines()[:-1]
+    redone = json.loads(again[-1])
+    assert {**redone, "seconds": 0, "cpu_seconds": 0} == {
+        **results[-1], "seconds": 0, "cpu_seconds": 0
+    }  # fmt: skip
+
+    run(ACCURACY, *setting, *cases, "--redo", "elr")
+    kept = [line for line in again if json.loads(line)["method"] != "elr"]
+    after = file.read_bytes().splitlines()
+    assert after[:-2] == kept
+    assert [json.loads(line)["method"] for line in after[-2:]] == ["elr", "elr"]
+
+
+def test_accuracy_report_pools_what_all_methods_have(run, tmp_path):
+    lines = [
+        result_line("cross_entropy", 0.5), result_line("oracle", 0.9),
+        result_line("elr", 0.6), result_line("crust", 0.8),
+        result_line("cross_entropy", 0.7, seed=1), result_line("oracle", 0.8, seed=1),
+        result_line("elr", 0.8, seed=1), result_line("crust", 0.7, seed=1),
+        # ELR lacks this one, so it counts for nobody
+        result_line("cross_entropy", 0.1, kind="sym .8"), result_line("oracle", 1.0, kind="sym .8"),
+        result_line("crust", 1.0, kind="sym .8"),
+        # an older result of the same run, and one of another setting
+        {**result_line("elr", 0.0), "rows": 100},
+    ]  # fmt: skip
+    file = tmp_path / "results.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    output = run(ACCURACY, "--report", "--results", file, "--output", "page.md")
+    assert "2 of 3 runs (missing: ELR 1)" in output
+    headers = rows_of_table(output, "noise ")[0].split("|")
+    figures = rows_of_table(output, "sym .5")[0].split("|")
+    by_method = dict(zip((cell.strip() for cell in headers), figures, strict=True))
+    assert float(by_method["CRUST"]) == 0.6  # (0.3 + 0.0) / (0.4 + 0.1), no mean of shares
+    assert float(by_method["ELR"]) == 0.4
+    assert "least difference of a set +5.00, of a case +5.00" in output  # CRUST to ELR
+    page = tmp_path / "page.md"
+    assert output.strip() in page.read_text()
+    assert png_size(tmp_path / "accuracy_gap.png")[0] > 1000
+    assert png_size(tmp_path / "accuracy_auroc.png")[0] > 1000
+
+    page.write_text("By hand.\n" + page.read_text() + "And after.\n")
+    some = ("cross_entropy", "oracle", "crust")
+    run(ACCURACY, "--report", "--results", file, "--output", "page.md", "--methods", *some)
+    text = page.read_text()
+    assert text.startswith("By hand.")
+    assert text.endswith("And after.\n")
+    assert text.count("## Cost") == 1
+    assert "ELR" not in text
+
+
+def test_accuracy_refuses_to_write_over_a_page_by_hand(run, tmp_path):
+    (tmp_path / "results.jsonl").write_text(json.dumps(result_line("elr", 0.5)) + "\n")
+    (tmp_path / "page.md").write_text("By hand.\n")
+    arguments = ("--report", "--results", "results.jsonl", "--output", "page.md")
+    assert "to write between" in refused(run, ACCURACY, *arguments)
+    assert (tmp_path / "page.md").read_text() == "By hand.\n"
+
+
+def test_accuracy_names_a_broken_line(run, tmp_path):
+    (tmp_path / "results.jsonl").write_text("{}}\n")
+    message = refused(run, ACCURACY, "--report", "--results", "results.jsonl")
+    assert "line 1 is no JSON" in message
+
+
+def test_accuracy_says_what_a_method_needs(run, monkeypatch):
+    find_spec = importlib.util.find_spec
+
+    def hide(name, *package):
+        return None if name == "cleanlab" else find_spec(name, *package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", hide)
+    message = refused(run, ACCURACY, "--methods", "cleanlab", "--results", "results.jsonl")
+    assert message == "cleanlab needs cleanlab: pip install 'noisyfit[bench]'"
+
+
+def test_peers_leave_the_global_random_state_alone(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.syspath_prepend(str(EXAMPLES / "benchmarks"))
+    import _peers
+
+    X, y = torch.arange(520.0).reshape(260, 2), torch.arange(260) % 2  # a last batch of 4
+    options = {"n_classes": 2, "epochs": 2, "hidden": (4,)}
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+
+    def criterion(logits, y, rows):
+        return torch.nn.functional.cross_entropy(logits, y, reduction="none")
+
+    outputs = [_peers.loop(X[:n], y[:n], criterion, seed=0, **options)(X) for n in (260, 260, 257)]
+    first, second = _peers.co_teaching_loop(X, y, 0.4, seed=0, **options)
+    assert torch.equal(torch.rand(3), expected)
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.equal(first(X), second(X))

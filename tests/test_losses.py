@@ -301,7 +301,7 @@ def test_soft_targets_against_plain_loops(batch, seed):
         MeanSquaredError(): lambda t, p: t * (1 - p) ** 2,
         GeneralizedCrossEntropy(0.3): lambda t, p: t * (1 - p**0.3) / 0.3,
         SymmetricCrossEntropy(2.0, 0.5): lambda t, p: (
-            -2.0 * t * math.log(p) - 0.5 * p * math.log(max(t, 1e-4))
+            t * (-2.0 * math.log(p) - 0.5 * math.log(1e-4) * (1 - p))
         ),
     }
     for criterion, formula in formulas.items():

@@ -354,12 +354,13 @@ def test_integer_weights_equal_copies(method, seed, n, size):
 @quick
 @given(seed=st.integers(0, 10_000), top=st.floats(0.01, 1), shrinkage=st.floats(0, 200))
 def test_anchor_matrix_matches_a_plain_count(seed, top, shrinkage):
-    from noisyfit.noise.anchor import anchor_transition
+    from noisyfit.noise.anchor import anchor_counts, shrunk_transition
 
     rng, p, codes = random_problem(seed, 90, 3)
     p = p.round(1) + 1e-9  # many ties in the confidence
     weight = rng.integers(1, 4, size=90).astype(float)
-    matrix = anchor_transition(p, codes, weight, top, shrinkage)
+    found = anchor_counts(p, codes, weight, top)
+    matrix = shrunk_transition(found, shrinkage)
 
     predicted, confidence = p.argmax(axis=1), p.max(axis=1)
     counts = np.zeros((3, 3))
@@ -371,6 +372,7 @@ def test_anchor_matrix_matches_a_plain_count(seed, top, shrinkage):
                 surer = (predicted == k) & (confidence > confidence[i])
                 if weight[surer].sum() < needed:
                     counts[k, codes[i]] += weight[i]
+    np.testing.assert_allclose(found, counts)
     agreement = counts.trace() / counts.sum()
     for k in range(3):
         for j in range(3):
@@ -409,8 +411,12 @@ def test_latent_model_matches_a_plain_implementation(update):
     best = int(np.argmax([result[0] for result in screened]))
     _, factors, _, matrix = screened[best]
     expected = plain(latent.TEMPERATURES[best], latent.FINAL_STEPS, factors, matrix)[2]
-    joint = latent.latent_joint(p, codes, weight, start, update_transition=update)
-    np.testing.assert_allclose(joint, expected, atol=1e-3)
+    model = latent.fit_latent(p, codes, weight, start, update_transition=update)
+    np.testing.assert_allclose(model.joint, expected, atol=1e-3)
+    by_hand = model.factors * p ** (1 / latent.TEMPERATURES[best])
+    np.testing.assert_allclose(
+        model.calibrate(p), by_hand / by_hand.sum(axis=1, keepdims=True), atol=1e-9
+    )
     assert not np.allclose(expected, screened[(best + 3) % 7][2], atol=1e-2)
 
 
@@ -455,6 +461,94 @@ class TestHardCases:
     def test_many_classes(self, method):
         _, p, codes = random_problem(0, 1000, 100)
         self.check(p, codes, method)
+
+
+def plain_log_likelihood(row, mean, strength):
+    """Log probability of a sequence of labels under a Polya urn of ``strength`` initial balls."""
+    seen, result = np.zeros(len(mean)), 0.0
+    for label in np.repeat(np.arange(len(mean)), row):
+        result += np.log((seen[label] + strength * mean[label]) / (seen.sum() + strength))
+        seen[label] += 1
+    return result
+
+
+@quick
+@given(seed=st.integers(0, 10_000), size=st.integers(2, 4), spread=st.floats(0.1, 50))
+def test_concentration_is_the_likeliest_of_all_tried(seed, size, spread):
+    from noisyfit.noise import anchor
+
+    rng = np.random.default_rng(seed)
+    mean = np.full(size, 1 / size)
+    counts = np.array([rng.multinomial(20, rng.dirichlet(spread * mean)) for _ in range(5)])
+    likelihood = [
+        sum(plain_log_likelihood(row, mean, s) for row in counts) for s in anchor.CONCENTRATIONS
+    ]
+    found = anchor.likeliest_concentration(counts.astype(float), mean)
+    assert found in anchor.CONCENTRATIONS
+    index = int(np.flatnonzero(found == anchor.CONCENTRATIONS)[0])
+    assert likelihood[index] == pytest.approx(max(likelihood), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "pairwise"])
+def test_smoothing_tells_even_noise_from_swapped_classes(kind):
+    from noisyfit.noise.anchor import shrunk_transition, smoothed_transition
+
+    matrix = noise_matrix(20, 0.4, kind)
+    rng = np.random.default_rng(0)
+    counts = np.array([rng.multinomial(60, row) for row in matrix]).astype(float)
+    error = np.abs(smoothed_transition(counts) - matrix).sum(axis=1).mean()
+    # The counts alone scatter around even noise, and a fixed shrinkage blunts swaps.
+    raw, fixed = (
+        np.abs(shrunk_transition(counts, s) - matrix).sum(axis=1).mean() for s in (0.0, 80.0)
+    )
+    assert error < 0.4 * (raw if kind == "symmetric" else fixed)
+    np.testing.assert_allclose(smoothed_transition(counts).sum(axis=1), 1)
+
+
+def test_smoothing_takes_the_agreement_from_its_own_counts():
+    from noisyfit.noise.anchor import smoothed_transition
+
+    counts = np.array([[80.0, 20, 0], [0, 80, 20], [20, 0, 80]])
+    agreement = np.array([[50.0, 50, 0], [0, 50, 50], [50, 0, 50]])
+    matrix = smoothed_transition(counts, agreement)
+    np.testing.assert_allclose(matrix.diagonal(), 0.5, atol=0.01)
+    profile = smoothed_transition(counts)
+    np.testing.assert_allclose(
+        matrix[0, 1] / (1 - matrix[0, 0]), profile[0, 1] / (1 - profile[0, 0])
+    )
+    # A class is never taken to be labelled as another more often than as itself.
+    swapped = smoothed_transition(np.array([[10.0, 90, 0], [5, 90, 5], [5, 5, 90]]))
+    np.testing.assert_allclose(swapped[0, :2], swapped[0, 0], rtol=1e-12)
+    # A class without anchors is taken to be labelled as all others are.
+    counts[2] = 0
+    np.testing.assert_allclose(smoothed_transition(counts)[2], [0.1, 0.1, 0.8], atol=0.01)
+
+
+def test_beliefs_follow_bayes_rule_and_sharpen_with_swapped_classes():
+    from noisyfit.noise.belief import believe, posterior
+
+    matrix = noise_matrix(5, 0.4, "pairwise")
+    p, true, codes = calibrated_problem(5_000, matrix, seed=3, sharpness=3.0)
+    belief = believe(p, codes, np.ones(len(p)))
+    expected = belief.probabilities * belief.transition[:, codes].T
+    np.testing.assert_allclose(
+        belief.posterior, expected / expected.sum(axis=1, keepdims=True), atol=1e-12
+    )
+    right = (belief.posterior.argmax(axis=1) == true).mean()
+    assert right > max((p.argmax(axis=1) == true).mean(), (codes == true).mean()) + 0.05
+    # A label that cannot be leaves the probabilities as they are.
+    np.testing.assert_array_equal(posterior(p[:1], codes[:1] * 0, np.zeros((5, 5))), p[:1])
+
+
+def test_a_second_belief_counts_wrong_labels_in_both_rounds():
+    from noisyfit.noise.belief import believe
+
+    p, _, codes = calibrated_problem(4_000, noise_matrix(3, 0.3, "symmetric"), 5, sharpness=6.0)
+    blind = np.roll(p, 1, axis=0)  # knows nothing about its rows: finds everything wrong
+    weight = np.ones(len(p))
+    alone, first = believe(p, codes, weight), believe(blind, codes, weight)
+    both = believe(p, codes, weight, earlier=first)
+    assert first.noise.rate > both.noise.rate > alone.noise.rate + 0.02
 
 
 def test_anchor_parameters_have_an_effect():
@@ -507,6 +601,7 @@ def test_bad_input_to_estimates_is_named(arguments, options, error, match):
         ({"top": 1.5}, ValueError, "top must be a finite number"),
         ({"shrinkage": -1}, ValueError, "shrinkage must be"),
         ({"shrinkage": None}, TypeError, "shrinkage must be a number"),
+        ({"shrinkage": "much"}, ValueError, "shrinkage must be 'auto' or a number"),
     ],
 )
 def test_bad_anchor_parameters_are_named(options, error, match):

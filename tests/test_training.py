@@ -19,10 +19,19 @@ from hypothesis import strategies as st
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from noisyfit.losses import CrossEntropy
+from noisyfit.losses import CrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
+from noisyfit.losses.expected import expected_losses
+from noisyfit.noise import NoiseEstimate
+from noisyfit.noise.belief import Belief
 from noisyfit.training import screening
 from noisyfit.training.averaging import WeightAverage
-from noisyfit.training.coreset import GROWTH_EPOCHS, SHARE_LIMITS, CoresetOptions, CoresetPhases
+from noisyfit.training.coreset import (
+    GROWTH_EPOCHS,
+    SHARE_LIMITS,
+    TAKEOVER_EPOCHS,
+    CoresetOptions,
+    CoresetPhases,
+)
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
 from noisyfit.training.modules import MLP, SparseLinear, build_module
@@ -37,7 +46,7 @@ from noisyfit.training.plan import (
 )
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.rows import DenseRows, Rows, SparseRows, as_rows
-from noisyfit.training.screening import held_out_probabilities
+from noisyfit.training.screening import screen_rows
 from noisyfit.training.seeding import draw_seed, isolated_seed
 from noisyfit.training.settings import NetworkSettings
 
@@ -206,7 +215,7 @@ def test_weights_of_a_plan_have_mean_one() -> None:
     assert len(batches) == len(plan) == 4
     features, targets = batches[torch.tensor([2, 0])]
     np.testing.assert_array_equal(features.numpy(), sparse_array()[[2, 3]])
-    assert targets.codes.tolist() == [1, 1]
+    assert targets.labels.tolist() == [1, 1]
     assert targets.rows.tolist() == [2, 3]
     assert targets.partner_codes is None
     np.testing.assert_allclose(targets.weights.numpy(), weights[[2, 0]] / weights.mean())
@@ -223,7 +232,7 @@ def test_mixing_is_the_convex_combination(kind: str) -> None:
     features, targets = PlannedBatches(rows, plan, torch.float32, CPU)[torch.tensor([2, 0, 1])]
     expected = np.stack([array[7], 0.25 * array[1] + 0.75 * array[4], array[2]])
     np.testing.assert_allclose(dense(features), expected, rtol=1e-6)
-    assert targets.codes.tolist() == [0, 1, 1]
+    assert targets.labels.tolist() == [0, 1, 1]
     assert targets.partner_codes is not None
     assert targets.partner_codes.tolist() == [1, 0, 1]
     assert targets.share is not None
@@ -714,24 +723,29 @@ def test_folds_are_random() -> None:
 
 
 @pytest.mark.parametrize("n_folds", [2, 3, 100])
+@pytest.mark.parametrize("believed_epochs", [0, 2])
 def test_no_network_trains_on_a_row_it_judges(
-    monkeypatch: pytest.MonkeyPatch, n_folds: int
+    monkeypatch: pytest.MonkeyPatch, n_folds: int, believed_epochs: int
 ) -> None:
     weights = np.ones(24)
     weights[[5, 6]] = 0
     data = labeled_rows(weights=weights, validation=np.array([0, 1]))
     trained: dict[int, set[int]] = {}  # teacher's module: rows its network was trained on
     judged: list[int] = []
+    n_trained: Counter[int] = Counter()
     real_train, real_predict = PlannedNet.train, screening.predict_probabilities
 
     def train(self: PlannedNet, rows: Rows, plans: Any, validation: Any = None) -> PlannedNet:
         plans = list(plans)
+        plan = plans[0]
         assert validation is None
-        assert len(plans) == 2
+        assert plans == [plan] * min(5, -(-20 // -(-len(plan) // 8)))  # batches of 8, 20 steps
+        soft = n_trained[id(self)] >= 2
+        assert plan.targets.shape == ((len(plan), 2) if soft else (len(plan),))
+        n_trained[id(self)] += 1
         real_train(self, rows, plans)
         teacher = dict(self.callbacks_)["teacher"]
-        trained[id(teacher.module_)] = {row for plan in plans for row in plan.rows.tolist()}
-        kept_alive.append(teacher.module_)  # so that its id stays its own
+        trained.setdefault(id(teacher.module_), set()).update(plan.rows.tolist())
         return self
 
     def predict(module: nn.Module, rows: Rows, index: np.ndarray, **options: Any) -> np.ndarray:
@@ -740,22 +754,56 @@ def test_no_network_trains_on_a_row_it_judges(
         judged.extend(index.tolist())
         return real_predict(module, rows, index, **options)
 
-    kept_alive: list[nn.Module] = []
     monkeypatch.setattr(PlannedNet, "train", train)
     monkeypatch.setattr(screening, "predict_probabilities", predict)
-    options = {"hidden": (4,), "batch_norm": False}
-    probabilities = held_out_probabilities(
+    belief = screen_rows(
         data,
-        network_settings(module_options=options),
+        network_settings(module_options={"hidden": (4,), "batch_norm": False}),
         CrossEntropy(),
         n_folds=n_folds,
-        n_epochs=2,
+        given_epochs=2,
+        believed_epochs=believed_epochs,
         rng=np.random.RandomState(0),
     )
-    assert sorted(judged) == data.used.tolist()
+    assert sorted(judged) == sorted(data.used.tolist() * (1 + believed_epochs))
     assert len(trained) == min(n_folds, len(data.used))
-    assert probabilities.shape == (len(data.used), 2)
-    np.testing.assert_allclose(probabilities.sum(1), 1)
+    assert set(n_trained.values()) == {2 + believed_epochs}
+    assert belief.probabilities.shape == belief.posterior.shape == (len(data.used), 2)
+    np.testing.assert_allclose(belief.probabilities.sum(1), 1)
+
+
+def test_screening_learns_from_what_it_finds() -> None:
+    rng = np.random.RandomState(0)
+    true = rng.randint(4, size=600)
+    features = (np.eye(4)[true] * 2 + rng.randn(600, 4)).astype(np.float32)
+    given = np.where(rng.random_sample(600) < 0.4, (true + 1) % 4, true)
+    ones = np.ones(600)
+    data = LabeledRows(as_rows(features, CPU), given, ones, ones, 4)
+
+    def share_right(believed_epochs: int) -> float:
+        belief = screen_rows(
+            data,
+            network_settings(batch_size=16),
+            SymmetricCrossEntropy(),
+            n_folds=3,
+            given_epochs=3,
+            believed_epochs=believed_epochs,
+            rng=np.random.RandomState(1),
+        )
+        return float((belief.posterior.argmax(1) == true).mean())
+
+    with isolated_seed(0, CPU):
+        assert share_right(8) > share_right(0) + 0.02
+
+
+def test_targets_may_be_probabilities_for_any_criterion() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(7, 3, generator=generator, dtype=torch.float64)
+    soft = torch.rand(7, 3, generator=generator, dtype=torch.float64).softmax(1)
+    criterion = GeneralizedCrossEntropy(0.4)
+    expected = sum(soft[:, code] * criterion(logits, torch.full((7,), code)) for code in range(3))
+    for same in (criterion, lambda z, y: criterion(z, y)):
+        torch.testing.assert_close(expected_losses(same, logits, soft), expected)
 
 
 # -------------------------------------------------------------------------------- CRUST's phases
@@ -767,7 +815,7 @@ class ScriptedPhases(CoresetPhases):
     """Phases whose teacher says what the test wants, and is counted."""
 
     def __init__(self, data: LabeledRows, probabilities: np.ndarray, **options: Any) -> None:
-        clean_share = options.pop("clean_share", None)
+        belief = options.pop("belief", None)
         defaults: dict[str, Any] = {
             "trim": 0.3,
             "selection": "all",
@@ -780,9 +828,10 @@ class ScriptedPhases(CoresetPhases):
             "pseudo_label": None,
         }
         chosen = CoresetOptions(**(defaults | options))
-        super().__init__(data, chosen, WeightAverage(), clean_share, np.random.RandomState(0))
+        super().__init__(data, chosen, WeightAverage(), belief, np.random.RandomState(0))
         self.scripted = probabilities
         self.n_asked = 0
+        self.teacher.module_ = nn.Linear(1, 1)  # there is one, from the first epoch on
 
     def predict(self) -> np.ndarray:
         self.n_asked += 1
@@ -836,12 +885,63 @@ def test_a_given_share_of_each_class_is_trimmed(trim: float) -> None:
     np.testing.assert_array_equal(plan.targets, data.codes[plan.rows])
 
 
+def a_belief(p: np.ndarray, codes: np.ndarray, **changes: Any) -> Belief:
+    """Says what the test wants; the labels are mistaken for the next class at random."""
+    transition = 0.7 * np.eye(N_CLASSES) + 0.3 * np.roll(np.eye(N_CLASSES), 1, axis=1)
+    noise = NoiseEstimate(0.3, transition, np.full(N_CLASSES, 1 / 3), np.full(N_CLASSES, 0.7))
+    parts = {"probabilities": p, "posterior": p, "transition": transition, "noise": noise}
+    return Belief(**(parts | {"anchors": transition} | changes))
+
+
 def test_the_estimated_shares_are_kept_within_limits() -> None:
     data, p = phases_data(n=400)
     shares = np.array([0.5, 1.0, 0.0])
-    plan = last_plan(ScriptedPhases(data, p, trim="auto", clean_share=shares))
+    noise = NoiseEstimate(0.3, np.eye(3), np.full(3, 1 / 3), shares)
+    belief = a_belief(p, data.codes, noise=noise)
+    phases = ScriptedPhases(data, p, trim="auto", belief=belief)
+    plan = last_plan(phases)
     for code, share in enumerate(shares.clip(*SHARE_LIMITS)):
         assert (plan.targets == code).sum() == n_kept(share, (data.codes == code).sum())
+
+
+def test_with_a_belief_there_is_no_warm_up_and_the_posterior_decides() -> None:
+    data, p = phases_data(n=200)
+    held_out = phases_data(n=200, seed=7)[1]
+    belief = a_belief(held_out, data.codes)
+    phases = ScriptedPhases(data, p, trim="auto", belief=belief, pseudo_label=0.6)
+    # The network has not learned anything yet: only held-out predictions count.
+    phases.teacher.module_ = None
+    plans = phases.plans(TAKEOVER_EPOCHS + 3)
+    plan = next(plans)
+    assert phases.n_asked == 0
+
+    def check(plan: EpochPlan, probabilities: np.ndarray) -> None:
+        joint = probabilities * belief.transition[:, data.codes].T
+        joint /= joint.sum(1, keepdims=True)
+        norm = np.linalg.norm(joint - np.eye(N_CLASSES)[data.codes], axis=1)
+        kept = np.concatenate(
+            [
+                (members := np.flatnonzero(data.codes == code))[
+                    np.argsort(norm[members])[: n_kept(0.7, len(members))]
+                ]
+                for code in range(N_CLASSES)
+            ]
+        )
+        joining = set(np.flatnonzero(joint.max(1) > 0.6)) - set(kept)
+        assert len(joining) > 3
+        assert set(plan.rows) == set(kept) | joining
+        for row, target in zip(plan.rows, plan.targets, strict=True):
+            assert target == (joint[row].argmax() if row in joining else data.codes[row])
+
+    check(plan, held_out)
+    phases.teacher.module_ = nn.Linear(1, 1)
+    share = 1 / TAKEOVER_EPOCHS
+    check(next(plans), (1 - share) * held_out + share * p)
+    plan = list(plans)[-1]
+    check(plan, p)
+    mean = (held_out + sum((1 - a) * held_out + a * p for a in np.arange(1, 9) / 8) + 2 * p) / 11
+    joint = mean * belief.transition[:, data.codes].T
+    np.testing.assert_allclose(phases.mean_probabilities, joint / joint.sum(1, keepdims=True))
 
 
 def test_without_an_estimate_the_share_is_the_agreement_as_it_grows() -> None:

@@ -13,7 +13,7 @@ from noisyfit.losses.checks import check_indices, check_logits, check_soft_targe
 from noisyfit.weighting.checks import check_number
 
 
-class _ProbabilityLoss(RowCriterion):
+class ProbabilityLoss(RowCriterion):
     """A loss ``l(log p)``; for soft targets its expectation, the sum of ``target * l(log p)``."""
 
     @abstractmethod
@@ -48,17 +48,14 @@ class _ProbabilityLoss(RowCriterion):
         # Losses are written in log p, which stays finite and exact where p rounds to 0.
         log_p = logits.log_softmax(dim=1)
         if is_soft(target):
-            losses = self._soft_losses(log_p, check_soft_target(target, logits))
+            losses = (check_soft_target(target, logits) * self._loss(log_p)).sum(dim=1)
         else:
             column = check_indices("target", target, *logits.shape).unsqueeze(1)
             losses = self._loss(log_p.gather(1, column).squeeze(1))
         return self.reduce(losses, sample_weight)
 
-    def _soft_losses(self, log_p: Tensor, target: Tensor) -> Tensor:
-        return (target * self._loss(log_p)).sum(dim=1)
 
-
-class CrossEntropy(_ProbabilityLoss):
+class CrossEntropy(ProbabilityLoss):
     """Cross entropy, ``-log p``.
 
     Parameters
@@ -80,7 +77,7 @@ class CrossEntropy(_ProbabilityLoss):
         return -log_p
 
 
-class MeanAbsoluteError(_ProbabilityLoss):
+class MeanAbsoluteError(ProbabilityLoss):
     """Mean absolute error of the given class, ``1 - p``.
 
     Half of the sum over all classes of the absolute differences to the one-hot label. For soft
@@ -107,7 +104,7 @@ class MeanAbsoluteError(_ProbabilityLoss):
         return -torch.expm1(log_p)
 
 
-class MeanSquaredError(_ProbabilityLoss):
+class MeanSquaredError(ProbabilityLoss):
     """Mean squared error of the given class, ``(1 - p)**2``.
 
     As in the DM paper, of the given class only, without the squares of the other classes'
@@ -129,7 +126,7 @@ class MeanSquaredError(_ProbabilityLoss):
         return torch.expm1(log_p).square()
 
 
-class GeneralizedCrossEntropy(_ProbabilityLoss):
+class GeneralizedCrossEntropy(ProbabilityLoss):
     """Generalized cross entropy, ``(1 - p**q) / q``.
 
     Parameters
@@ -163,12 +160,13 @@ class GeneralizedCrossEntropy(_ProbabilityLoss):
         return f"q={self.q:g}, {super().extra_repr()}"
 
 
-class SymmetricCrossEntropy(_ProbabilityLoss):
+class SymmetricCrossEntropy(ProbabilityLoss):
     """Symmetric cross entropy: ``alpha`` cross entropy plus ``beta`` reverse cross entropy.
 
-    Reverse cross entropy takes the label for the prediction: ``-sum(p * log(target))``, with the
-    logarithm of the target bounded below by `log_zero`. For class codes that is
-    ``-log_zero * (1 - p)``.
+    Reverse cross entropy takes the label for the prediction: ``-sum(p * log(onehot(y)))``, with
+    `log_zero` for the logarithm of zero, which is ``-log_zero * (1 - p)``. For soft targets the
+    expectation over the label, as for the other losses here: the reverse cross entropy of the
+    target itself would be largest where the target is a certainty.
 
     Parameters
     ----------
@@ -208,13 +206,6 @@ class SymmetricCrossEntropy(_ProbabilityLoss):
 
     def _loss(self, log_p: Tensor) -> Tensor:
         return -self.alpha * log_p + self.beta * self.log_zero * torch.expm1(log_p)
-
-    def _soft_losses(self, log_p: Tensor, target: Tensor) -> Tensor:
-        # The reverse part is not linear in the target, so it is no expectation.
-        forward = -(target * log_p).sum(dim=1)
-        log_target = target.clamp(min=math.exp(self.log_zero), max=1.0).log()
-        reverse = -(log_p.exp() * log_target).sum(dim=1)
-        return self.alpha * forward + self.beta * reverse
 
     def extra_repr(self) -> str:
         """Name the parameters in ``repr``."""

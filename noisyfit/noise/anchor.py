@@ -7,21 +7,24 @@ so the given labels of the rows most confidently predicted as class k show how c
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammaln
 
 from .validation import FloatArray, IntArray
 
+TOP = 0.3
 # Fewer anchors than this say nothing about a row of the noise matrix.
 MINIMUM_ANCHORS = 10
+# Pseudo-counts among which the likeliest are chosen.
+CONCENTRATIONS = np.geomspace(0.5, 5000.0, 40)
 
 
-def anchor_transition(
-    probabilities: FloatArray, y: IntArray, weight: FloatArray, top: float, shrinkage: float
+def anchor_counts(
+    probabilities: FloatArray, y: IntArray, weight: FloatArray, top: float = TOP
 ) -> FloatArray:
-    """Noise matrix (rows true, columns given) counted on the anchors and shrunk.
+    """Count the given labels (columns) of each class's anchors (rows).
 
-    For each class k the anchors are the share ``top`` of the rows predicted as k with the largest
-    probability (at least ten; rows tied with the last one are kept). Their label counts are
-    shrunk, with ``shrinkage`` pseudo-counts, towards symmetric noise at the rate of all anchors.
+    The anchors of class k are the share ``top`` of the rows predicted as k with the largest
+    probability (at least ten; rows tied with the last one are counted too).
     """
     n_classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
@@ -37,12 +40,76 @@ def anchor_transition(
             last = min(int(np.searchsorted(counted, needed)), len(rows) - 1)
             rows = rows[confidence[rows] >= confidence[rows[last]]]
             counts[k] = np.bincount(y[rows], weights=weight[rows], minlength=n_classes)
+    return counts
+
+
+def shrunk_transition(counts: FloatArray, shrinkage: float) -> FloatArray:
+    """Noise matrix from anchor counts with a given number of pseudo-counts.
+
+    The pseudo-counts are those of symmetric noise at the rate of all anchors.
+    """
     totals = counts.sum(axis=1, keepdims=True)
-    agreement = counts.trace() / totals.sum()
-    pooled = symmetric_matrix(agreement, n_classes)
+    pooled = symmetric_matrix(counts.trace() / totals.sum(), len(counts))
     shrunk = counts + shrinkage * pooled
     mass = totals + shrinkage
     return np.where(mass > 0, shrunk / np.where(mass > 0, mass, 1.0), pooled)
+
+
+def smoothed_transition(
+    counts: FloatArray, agreement_counts: FloatArray | None = None
+) -> FloatArray:
+    """Noise matrix from anchor counts, shrunk as far as the counts themselves suggest.
+
+    Two questions are shrunk apart. How often does a class keep its label? Its share is drawn
+    towards that of all classes. And where do its wrong labels go? They are drawn towards
+    spreading evenly. The strength of each is the number of pseudo-counts under which the counts
+    are likeliest (empirical Bayes: a Beta-binomial and a Dirichlet-multinomial). Even noise over
+    many classes is so recognised as even, although each cell holds a handful of rows, while
+    noise that swaps certain classes is left as sharp as it is.
+
+    No label is taken to be commoner among the rows of a class than the class's own: where the
+    counts say so, it is the classifier that mistakes one class for another.
+
+    ``agreement_counts`` answers the first question where given, ``counts`` the second.
+    """
+    n_classes = len(counts)
+    judged = counts if agreement_counts is None else agreement_counts
+    kept, total = judged.diagonal(), judged.sum(axis=1)
+    agreement = kept.sum() / total.sum()
+    share = np.array([agreement, 1 - agreement])
+    strength = likeliest_concentration(np.stack([kept, total - kept], axis=1), share)
+    diagonal = (kept + strength * agreement) / (total + strength)
+
+    wrong = counts[~np.eye(n_classes, dtype=bool)].reshape(n_classes, n_classes - 1)
+    even = np.full(n_classes - 1, 1 / (n_classes - 1))
+    strength = likeliest_concentration(wrong, even)
+    profile = (wrong + strength * even) / (wrong.sum(axis=1, keepdims=True) + strength)
+    commonest = profile.max(axis=1)
+    diagonal = np.maximum(diagonal, commonest / (1 + commonest))
+    matrix = np.empty_like(counts)
+    matrix[~np.eye(n_classes, dtype=bool)] = ((1 - diagonal)[:, None] * profile).ravel()
+    np.fill_diagonal(matrix, diagonal)
+    return matrix
+
+
+def likeliest_concentration(counts: FloatArray, mean: FloatArray) -> float:
+    """Pseudo-counts s that make rows of counts likeliest, their shares being Dirichlet(s mean).
+
+    The largest one of `CONCENTRATIONS` is, for want of evidence, the answer where the counts
+    do not tell.
+    """
+    possible = mean > 0
+    counts, mean = counts[:, possible], mean[possible]
+    totals = counts.sum(axis=1)
+    likelihood = np.array(
+        [
+            (gammaln(s) - gammaln(s + totals)).sum()
+            + (gammaln(counts + s * mean) - gammaln(s * mean)).sum()
+            for s in CONCENTRATIONS
+        ]
+    )
+    best = likelihood >= likelihood.max() - 1e-9
+    return float(CONCENTRATIONS[best][-1])
 
 
 def symmetric_matrix(agreement: float, n_classes: int) -> FloatArray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .anchor import anchor_transition
+from .anchor import TOP, anchor_counts, shrunk_transition, smoothed_transition
 from .counting import agreement_joint, confident_joint
-from .latent import latent_joint
+from .latent import fit_latent
 from .transition import bayes_clean_share, row_stochastic
 from .validation import (
     FloatArray,
@@ -20,9 +20,6 @@ from .validation import (
     check_probabilities,
     check_sample_weight,
 )
-
-TOP = 0.3
-SHRINKAGE = 80.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +120,7 @@ def estimate_noise(
     if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(f"method must be one of {sorted(_METHODS)}, got {method!r}.")
     p, codes, weight = _check(probabilities, y, sample_weight)
-    return _from_joint(_METHODS[method](p, codes, weight))
+    return noise_from_joint(_METHODS[method](p, codes, weight))
 
 
 def anchor_noise(
@@ -131,7 +128,7 @@ def anchor_noise(
     y: ArrayLike,
     *,
     top: float = TOP,
-    shrinkage: float = SHRINKAGE,
+    shrinkage: float | str = "auto",
     sample_weight: ArrayLike | None = None,
 ) -> NoiseEstimate:
     """Estimate the label noise from the rows the classifier is surest about.
@@ -151,9 +148,11 @@ def anchor_noise(
         Given labels as integer codes, the columns of ``probabilities``.
     top : float in (0, 1], default=0.3
         Share of the rows predicted as a class that serve as its anchors (at least ten rows).
-    shrinkage : float, default=80
-        Pseudo-counts that pull each class's label counts towards symmetric noise at the rate of
-        all anchors. Zero: none.
+    shrinkage : "auto" or float, default="auto"
+        How strongly the counts of anchors are drawn towards symmetric noise. "auto" takes the
+        strengths under which the counts are likeliest (empirical Bayes), one for how often each
+        class keeps its label and one for where its wrong labels go. A float is a number of
+        pseudo-counts for each class; zero means none.
     sample_weight : array-like of shape (n,), default=None
         Weights as counts: weight 2 is the same as the row appearing twice.
 
@@ -181,9 +180,13 @@ def anchor_noise(
     top = check_number(top, "top", 0.0, 1.0)
     if top == 0:
         raise ValueError("top must be larger than 0, got 0; it is the share of rows believed.")
-    shrinkage = check_number(shrinkage, "shrinkage", 0.0)
+    if isinstance(shrinkage, str):
+        if shrinkage != "auto":
+            raise ValueError(f"shrinkage must be 'auto' or a number, got {shrinkage!r}.")
+    else:
+        shrinkage = check_number(shrinkage, "shrinkage", 0.0)
     p, codes, weight = _check(probabilities, y, sample_weight)
-    return _from_joint(_anchor(p, codes, weight, top, shrinkage))
+    return noise_from_joint(_anchor(p, codes, weight, top, shrinkage))
 
 
 def _check(
@@ -194,7 +197,8 @@ def _check(
     return p, codes, check_sample_weight(sample_weight, len(p))
 
 
-def _from_joint(joint: FloatArray) -> NoiseEstimate:
+def noise_from_joint(joint: FloatArray) -> NoiseEstimate:
+    """The estimate that a joint distribution of true (rows) and given labels amounts to."""
     joint = joint / joint.sum()
     transition, prior = row_stochastic(joint), joint.sum(axis=1)
     return NoiseEstimate(
@@ -210,15 +214,24 @@ def _anchor(
     y: IntArray,
     weight: FloatArray,
     top: float = TOP,
-    shrinkage: float = SHRINKAGE,
+    shrinkage: float | str = "auto",
 ) -> FloatArray:
-    matrix = anchor_transition(p, y, weight, top, shrinkage)
-    return latent_joint(p, y, weight, matrix, update_transition=False)
+    matrix = _anchor_matrix(p, y, weight, top, shrinkage)
+    return fit_latent(p, y, weight, matrix, update_transition=False).joint
 
 
 def _joint(p: FloatArray, y: IntArray, weight: FloatArray) -> FloatArray:
-    start = anchor_transition(p, y, weight, TOP, SHRINKAGE)
-    return latent_joint(p, y, weight, start, update_transition=True)
+    start = _anchor_matrix(p, y, weight, TOP, "auto")
+    return fit_latent(p, y, weight, start, update_transition=True).joint
+
+
+def _anchor_matrix(
+    p: FloatArray, y: IntArray, weight: FloatArray, top: float, shrinkage: float | str
+) -> FloatArray:
+    counts = anchor_counts(p, y, weight, top)
+    if isinstance(shrinkage, str):
+        return smoothed_transition(counts)
+    return shrunk_transition(counts, shrinkage)
 
 
 _METHODS: dict[str, Callable[[FloatArray, IntArray, FloatArray], FloatArray]] = {

@@ -13,7 +13,7 @@ likelihood, through T: neither needs a true label.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,57 +31,69 @@ SMALLEST_PROBABILITY = 1e-12
 SMALLEST_TRANSITION = 1e-9
 
 
-class _Fit(NamedTuple):
-    likelihood: float
-    transition: FloatArray
+@dataclass(frozen=True)
+class LatentModel:
+    """The fitted model; ``joint`` is that of true (rows) and given (columns) labels, sum one.
+
+    Its columns sum to the weighted shares of the given labels.
+    """
+
+    temperature: float
     factors: FloatArray
+    transition: FloatArray
     joint: FloatArray
+    likelihood: float
+
+    def calibrate(self, probabilities: FloatArray) -> FloatArray:
+        """P(true = k | x) of rows (n, C), from the classifier's probabilities of them."""
+        logs = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+        logs -= logs.max(axis=1, keepdims=True)
+        tempered = np.exp(logs / self.temperature) * self.factors
+        return tempered / tempered.sum(axis=1, keepdims=True)
 
 
-def latent_joint(
+def fit_latent(
     probabilities: FloatArray,
     y: IntArray,
     weight: FloatArray,
     transition: FloatArray,
     *,
     update_transition: bool,
-) -> FloatArray:
-    """Estimated joint distribution of true (rows) and given (columns) labels; sums to one.
+) -> LatentModel:
+    """Fit the model to rows of positive weight.
 
     ``transition`` is the noise matrix to use or, with ``update_transition``, to start from.
-    The columns sum to the weighted shares of the given labels.
     """
     order = np.argsort(y, kind="stable")
     blocks = np.searchsorted(y[order], np.arange(probabilities.shape[1] + 1))
     logs = np.log(np.maximum(probabilities[order], SMALLEST_PROBABILITY))
     logs -= logs.max(axis=1, keepdims=True)
     share = weight[order] / weight.sum()
-    start = np.maximum(transition, SMALLEST_TRANSITION)
-    start = start / start.sum(axis=1, keepdims=True)
-    factors = np.ones(len(start))
+    matrix = np.maximum(transition, SMALLEST_TRANSITION)
+    matrix = matrix / matrix.sum(axis=1, keepdims=True)
+    start = (matrix, np.ones(len(matrix)))
 
-    def fit(temperature: float, transition: FloatArray, factors: FloatArray, steps: int) -> _Fit:
-        tempered = np.exp(logs / temperature)
-        return _fit(tempered, blocks, share, transition, factors, steps, update_transition)
+    def fit(temperature: float, start: tuple[FloatArray, FloatArray], steps: int) -> LatentModel:
+        return _fit(temperature, logs, blocks, share, *start, steps, update_transition)
 
-    screened = [fit(t, start, factors, SCREENING_STEPS) for t in TEMPERATURES]
-    likelihood = np.array([result.likelihood for result in screened])
-    best = int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])
-    chosen = screened[best]
-    final = fit(TEMPERATURES[best], chosen.transition, chosen.factors, FINAL_STEPS)
-    return final.joint
+    screened = [fit(temperature, start, SCREENING_STEPS) for temperature in TEMPERATURES]
+    likelihood = np.array([model.likelihood for model in screened])
+    best = screened[int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])]
+    return fit(best.temperature, (best.transition, best.factors), FINAL_STEPS)
 
 
 def _fit(
-    tempered: FloatArray,
+    temperature: float,
+    logs: FloatArray,
     blocks: IntArray,
     share: FloatArray,
     transition: FloatArray,
     factors: FloatArray,
     steps: int,
     update_transition: bool,
-) -> _Fit:
+) -> LatentModel:
     """Run EM at one temperature, until the class shares move by less than the tolerance."""
+    tempered = np.exp(logs / temperature)
     joint, expected, likelihood = _expect(tempered, blocks, share, transition, factors)
     for _ in range(steps):
         found = joint.sum(axis=1)
@@ -94,7 +106,7 @@ def _fit(
         joint, expected, likelihood = _expect(tempered, blocks, share, transition, factors)
         if np.abs(joint.sum(axis=1) - found).sum() < TOLERANCE:
             break
-    return _Fit(likelihood, transition, factors, joint)
+    return LatentModel(temperature, factors, transition, joint, likelihood)
 
 
 def _expect(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .belief import posterior
 from .estimate import NoiseEstimate, estimate_noise
 from .validation import (
     FloatArray,
@@ -172,10 +173,7 @@ def believed_labels(
     """
     p, codes, known = _check(probabilities, y, classes)
     _check_noise(noise, p.shape[1])
-    posterior = p * noise.transition_matrix[:, codes].T
-    impossible = ~posterior.any(axis=1)
-    posterior[impossible] = p[impossible]
-    believed = posterior.argmax(axis=1)
+    believed = posterior(p, codes, noise.transition_matrix).argmax(axis=1)
     return believed if known is None else known[believed]
 
 

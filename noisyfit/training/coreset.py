@@ -1,7 +1,9 @@
-"""CRUST as phases: warm up on all rows, then train on a coreset chosen anew as learning goes on.
+"""CRUST as phases: train on a coreset that is chosen anew as learning goes on.
 
 Trim, then cover: in each given class the rows whose gradients lie farthest from zero are left
-out; medoids of the gradients that are left (or all of them) form the coreset.
+out; medoids of the gradients that are left (or all of them) form the coreset. The gradients are
+those at the posterior probabilities of the true label where a screening has estimated the noise,
+else, after a warm-up on all rows, those at the network's own probabilities.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from noisyfit.noise.belief import Belief, posterior
 from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
@@ -21,6 +24,8 @@ from noisyfit.training.screening import BULK_BATCH_SIZE
 
 SHARE_LIMITS = (0.05, 0.98)
 GROWTH_EPOCHS = 12
+# Epochs in which the network's own predictions take over from the held-out ones.
+TAKEOVER_EPOCHS = 8
 # Selections follow a running mean of the teacher's predictions: one epoch's are noisier.
 PREDICTION_MOMENTUM = 0.7
 
@@ -51,9 +56,10 @@ class CoresetPhases:
         The method's parameters.
     teacher : WeightAverage
         Averages the weights of the network in training; its predictions give the gradients.
-    clean_share : ndarray of shape (n_classes,) or None
-        Share of each given class to keep. None means the share of the class that the teacher
-        agrees with, grown over the first epochs after the warm-up.
+    belief : Belief or None
+        What a screening found out about the used rows: with it there is no warm-up. None means
+        that the share of a class to keep is that which the teacher agrees with, grown over the
+        first epochs after the warm-up.
     rng : RandomState
         Draws the partners for mixup.
     """
@@ -63,13 +69,14 @@ class CoresetPhases:
         data: LabeledRows,
         options: CoresetOptions,
         teacher: WeightAverage,
-        clean_share: np.ndarray | None,
+        belief: Belief | None,
         rng: np.random.RandomState,
     ) -> None:
         self.data = data
         self.options = options
         self.teacher = teacher
-        self.clean_share = clean_share
+        self.belief = belief
+        self.warmup_epochs = options.warmup_epochs if belief is None else 0
         self.rng = rng
         self.used = data.used
         self.codes = data.codes[self.used]
@@ -78,30 +85,28 @@ class CoresetPhases:
         self.coreset: Coreset | None = None
         self.kept = np.ones(len(self.used), dtype=bool)
         self.probabilities: np.ndarray | None = None
+        self._own: np.ndarray | None = None
         self._total = np.zeros((len(self.used), data.n_classes))
         self._n_predictions = 0
 
     def plans(self, n_epochs: int, first_epoch: int = 0) -> Iterator[EpochPlan]:
         """One plan per epoch; the teacher is asked just before each selection."""
         for epoch in range(first_epoch, first_epoch + n_epochs):
-            if epoch < self.options.warmup_epochs:
+            if epoch < self.warmup_epochs:
                 yield EpochPlan(self.used, self.codes, self.weights, phase="warm-up")
                 continue
-            since_warmup = epoch - self.options.warmup_epochs
+            since_warmup = epoch - self.warmup_epochs
             if self.coreset is None or since_warmup % self.options.refresh_every == 0:
                 self.select(since_warmup)
-            yield self._plan(with_pseudo_labels=since_warmup >= self.options.warmup_epochs)
+            yield self._plan(with_pseudo_labels=since_warmup >= self.warmup_epochs)
 
     def select(self, epochs_since_warmup: int) -> None:
-        """Trim and cover by the teacher's present predictions."""
+        """Trim and cover by what is believed about the rows now."""
         options = self.options
-        latest = self.predict()
-        self._total += latest
+        believed = self._probabilities_now(epochs_since_warmup)
+        self._total += believed
         self._n_predictions += 1
-        if self.probabilities is None:
-            self.probabilities = latest
-        else:
-            self.probabilities += (1 - PREDICTION_MOMENTUM) * (latest - self.probabilities)
+        self.probabilities = self._posterior(believed)
         gradients = logit_gradients(self.probabilities, self.codes)
         predicted = self.probabilities.argmax(axis=1)
         method = TrimAndCover(options.trim, options.selection, options.fraction)
@@ -114,14 +119,35 @@ class CoresetPhases:
             self.rng,
         )
 
+    def _probabilities_now(self, epochs_since_warmup: int) -> np.ndarray:
+        """Held-out probabilities at first, a running mean of the teacher's later on."""
+        if self.teacher.module_ is not None:
+            latest = self.predict()
+            if self._own is None:
+                self._own = latest
+            else:
+                self._own += (1 - PREDICTION_MOMENTUM) * (latest - self._own)
+        if self.belief is None:
+            assert self._own is not None, "without a belief, selection follows a warm-up"
+            return self._own
+        if self._own is None:
+            return self.belief.probabilities
+        own_share = min(1.0, epochs_since_warmup / TAKEOVER_EPOCHS)
+        return (1 - own_share) * self.belief.probabilities + own_share * self._own
+
+    def _posterior(self, probabilities: np.ndarray) -> np.ndarray:
+        if self.belief is None:
+            return probabilities
+        return posterior(probabilities, self.codes, self.belief.transition)
+
     @property
     def mean_probabilities(self) -> np.ndarray:
-        """Mean of the teacher's probabilities of the used rows over all selections.
+        """What was believed about the used rows in the mean over all selections.
 
         Wrong labels are learned late, so the mean tells them from right ones better than the
         last probabilities do.
         """
-        return self._total / self._n_predictions
+        return self._posterior(self._total / self._n_predictions)
 
     def predict(self) -> np.ndarray:
         """The teacher's probabilities of the used rows."""
@@ -136,8 +162,8 @@ class CoresetPhases:
 
     def clean_share_now(self, epochs_since_warmup: int) -> np.ndarray:
         """Share of each given class that is believed to be right."""
-        if self.clean_share is not None:
-            return self.clean_share.clip(*SHARE_LIMITS)
+        if self.belief is not None:
+            return self.belief.noise.clean_share.clip(*SHARE_LIMITS)
         # Without held-out predictions the teacher's agreement with the labels has to do. It
         # grows as labels are memorised, so it is discounted while the network still learns.
         growth = 0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS)

@@ -14,6 +14,7 @@ from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
 from noisyfit.losses import RowCriterion
+from noisyfit.losses.expected import expected_losses
 from noisyfit.training.checks import (
     check_batch_normalisation,
     check_batch_size,
@@ -139,18 +140,20 @@ class PlannedNet(skorch.NeuralNet):
     ) -> Tensor:
         logits = first_output(y_pred)
         if y_true.partner_codes is None:
-            return self._weighted_losses(logits, y_true.codes, y_true.weights).mean()
+            return self._weighted_losses(logits, y_true.labels, y_true.weights).mean()
         assert y_true.share is not None
-        own = self._weighted_losses(logits, y_true.codes, y_true.share * y_true.weights)
+        own = self._weighted_losses(logits, y_true.labels, y_true.share * y_true.weights)
         rest = (1 - y_true.share) * y_true.weights
         return (own + self._weighted_losses(logits, y_true.partner_codes, rest)).mean()
 
-    def _weighted_losses(self, logits: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+    def _weighted_losses(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        if labels.is_floating_point():
+            return expected_losses(self.criterion_, logits, labels) * weights
         if isinstance(self.criterion_, RowCriterion):
             # It multiplies by the weights itself: some normalise over the batch by them.
-            return self.criterion_(logits, codes, weights)
-        losses = self.criterion_(logits, codes)
-        check_row_losses(losses, codes)
+            return self.criterion_(logits, labels, weights)
+        losses = self.criterion_(logits, labels)
+        check_row_losses(losses, labels)
         return losses * weights
 
     def predict(self, X: Any) -> np.ndarray:
@@ -173,13 +176,13 @@ class PlannedNet(skorch.NeuralNet):
         for batch in iterator:
             features, targets = batch
             # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
-            told = {"batch": (features, targets.codes), "training": training}
+            told = {"batch": (features, targets.labels), "training": training}
             self.notify("on_batch_begin", **told)
             step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
-            sizes.append(len(targets.codes))
+            sizes.append(len(targets.labels))
             if not training:
-                correct += (first_output(step["y_pred"]).argmax(1) == targets.codes).sum()
+                correct += (first_output(step["y_pred"]).argmax(1) == targets.labels).sum()
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):

@@ -28,7 +28,10 @@ class Mixing:
 
 @dataclass(frozen=True)
 class EpochPlan:
-    """The rows of one epoch (row numbers of the data set), their class codes and weights."""
+    """The rows of one epoch (row numbers of the data set), their targets and weights.
+
+    ``targets`` are class codes (n,) or, where the label is a belief, probabilities (n, C).
+    """
 
     rows: np.ndarray
     targets: np.ndarray
@@ -42,9 +45,12 @@ class EpochPlan:
 
 @dataclass
 class BatchTargets:
-    """What the loss of a batch needs beside the logits; every field has one entry per row."""
+    """What the loss of a batch needs beside the logits; every field has one entry per row.
 
-    codes: Tensor
+    ``labels`` are class codes (n,), integers, or probabilities (n, C).
+    """
+
+    labels: Tensor
     weights: Tensor
     rows: Tensor
     partner_codes: Tensor | None = None
@@ -61,7 +67,8 @@ class PlannedBatches(Dataset):
         self.rows = rows
         self.device = device
         self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
-        self.codes = torch.from_numpy(np.asarray(plan.targets, dtype=np.int64))
+        labels = torch.from_numpy(np.asarray(plan.targets))
+        self.labels = labels.to(dtype if labels.ndim == 2 else torch.int64)
         weights = np.asarray(plan.weights, dtype=np.float64)
         # Mean one over the epoch: the loss of a full batch is then the weighted mean.
         self.weights = torch.from_numpy(weights / weights.mean()).to(dtype)
@@ -78,7 +85,7 @@ class PlannedBatches(Dataset):
         row_numbers = self.row_numbers[positions]
         features = self.rows.take(row_numbers)
         targets = BatchTargets(
-            self.codes[positions].to(self.device),
+            self.labels[positions].to(self.device),
             self.weights[positions].to(self.device),
             row_numbers,
         )

@@ -1,45 +1,98 @@
-"""Held-out predictions for every training row, from networks that never saw it."""
+"""What to believe about the training rows, from networks that never saw them (cross-fitting)."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from torch import nn
 
+from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.network import PlannedNet, predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.settings import NetworkSettings
 
 BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only speed
+# A pass over fewer batches teaches too little to judge by: few rows are passed over several times.
+MINIMUM_STEPS = 20
+MAXIMUM_PASSES = 5
 
 
-def held_out_probabilities(
+def screen_rows(
     data: LabeledRows,
     settings: NetworkSettings,
     criterion: nn.Module,
     *,
     n_folds: int,
-    n_epochs: int,
+    given_epochs: int,
+    believed_epochs: int,
     rng: np.random.RandomState,
-) -> np.ndarray:
-    """Probabilities (len(data.used), n_classes) by cross-fitting.
+) -> Belief:
+    """Belief about the rows ``data.used``.
 
-    One network per fold trains for ``n_epochs`` on the rows of the other folds, under the given
-    labels, and its weight-averaged teacher predicts the rows of the fold.
+    One network per fold trains on the rows of the other folds: for ``given_epochs`` under the
+    given labels, then for ``believed_epochs`` under the posterior probabilities of the true ones,
+    which the networks, each for its own fold, renew before every epoch. So the screening learns
+    from what it finds, and still no network judges a row whose label it was trained on. An epoch
+    is at least `MINIMUM_STEPS` steps, if `MAXIMUM_PASSES` over the rows are enough for them.
     """
     used = data.used
-    folds = assign_folds(data.codes[used], n_folds, rng)
-    probabilities = np.empty((len(used), data.n_classes))
-    for fold in np.unique(folds):
-        seen, unseen = used[folds != fold], used[folds == fold]
-        plan = EpochPlan(seen, data.codes[seen], data.weights[seen], phase="screening")
-        teacher = WeightAverage()
-        net = settings.quiet().build(data, criterion, n_epochs, [("teacher", teacher)])
-        net.train(data.rows, (plan for _ in range(n_epochs)))
-        assert teacher.module_ is not None
-        probabilities[folds == fold] = predict_probabilities(
-            teacher.module_, data.rows, unseen, batch_size=BULK_BATCH_SIZE, fixed_size=False
-        )
-    return probabilities
+    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
+    nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
+    for _ in range(given_epochs):
+        nets.train(codes, weights)
+    first = belief = believe(nets.judge(), codes, counts)
+    for _ in range(believed_epochs):
+        nets.train(belief.posterior, weights)
+        belief = believe(nets.judge(), codes, counts, earlier=first)
+    return belief
+
+
+class _FoldNetworks:
+    """One network and weight-averaged teacher for each fold of the used rows."""
+
+    def __init__(
+        self,
+        data: LabeledRows,
+        settings: NetworkSettings,
+        criterion: nn.Module,
+        folds: np.ndarray,
+    ) -> None:
+        self.data = data
+        self.folds = folds
+        self.numbers = np.unique(folds)
+        self.teachers = [WeightAverage() for _ in self.numbers]
+        self.nets: list[PlannedNet] = [
+            settings.quiet().build(data, criterion, 1, [("teacher", teacher)])
+            for teacher in self.teachers
+        ]
+
+    def train(self, targets: np.ndarray, weights: np.ndarray) -> None:
+        """One epoch of every network on the rows outside of its fold."""
+        for fold, net in zip(self.numbers, self.nets, strict=True):
+            seen = self.folds != fold
+            plan = EpochPlan(self.data.used[seen], targets[seen], weights[seen], phase="screening")
+            net.train(self.data.rows, [plan] * _n_passes(len(plan), net.batch_size))
+
+    def judge(self) -> np.ndarray:
+        """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
+        probabilities = np.empty((len(self.folds), self.data.n_classes))
+        for fold, teacher in zip(self.numbers, self.teachers, strict=True):
+            unseen = self.folds == fold
+            assert teacher.module_ is not None
+            probabilities[unseen] = predict_probabilities(
+                teacher.module_,
+                self.data.rows,
+                self.data.used[unseen],
+                batch_size=BULK_BATCH_SIZE,
+                fixed_size=False,
+            )
+        return probabilities
+
+
+def _n_passes(n_rows: int, batch_size: int) -> int:
+    n_steps = 1 if batch_size == -1 else math.ceil(n_rows / batch_size)
+    return min(MAXIMUM_PASSES, math.ceil(MINIMUM_STEPS / n_steps))
