@@ -237,6 +237,12 @@ def test_a_class_of_one_row_works(make: Maker) -> None:
     assert_predicts(fitted, X, 3)
 
 
+@pytest.mark.parametrize("make", [crust, coreset])
+@pytest.mark.parametrize("matrix", [np.eye(3), np.eye(2) - 0.1, [["a"] * 2] * 2, [0.5, 0.5]])
+def test_a_matrix_that_fits_no_noise(make: Maker, matrix: Any) -> None:
+    assert_fit_fails(make(transition_matrix=matrix), X, y, "transition_matrix must")
+
+
 @for_classifiers
 @pytest.mark.parametrize("cross_fit", [2, 5, 1000])
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 10])
@@ -520,6 +526,7 @@ VALUES: list[tuple[Maker, dict[str, list[Any]]]] = [
             "pseudo_label": [0, 1, 1.0, "a"],
             "screening_epochs": [-1, 1.5, "a", None],
             "warmup_epochs": [0, 1.5, "a", None],
+            "transition_matrix": ["x", 3],
             "refresh_every": [0, 1.5, "a", None],
             "criterion": ["x", None, 3],
         },
@@ -539,6 +546,9 @@ VALUES: list[tuple[Maker, dict[str, list[Any]]]] = [
         SELECTION_VALUES
         | {
             "weights": ["x", None],
+            "pseudo_label": [0, 1, 1.0, "a"],
+            "transition_matrix": ["x", 3],
+            "rounds": [0, 1.5, "a", None],
             "estimator": [3, "a", RidgeClassifier(), LinearRegression()],
             "n_jobs": [1.5, "a"],
             "random_state": ["a", -1],

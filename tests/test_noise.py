@@ -540,6 +540,22 @@ def test_beliefs_follow_bayes_rule_and_sharpen_with_swapped_classes():
     np.testing.assert_array_equal(posterior(p[:1], codes[:1] * 0, np.zeros((5, 5))), p[:1])
 
 
+def test_a_known_matrix_is_used_and_none_leaves_the_features_alone():
+    from noisyfit.noise.belief import believe, check_matrix
+
+    matrix = noise_matrix(3, 0.3, "pairwise")
+    p, _, codes = calibrated_problem(500, noise_matrix(3, 0.3, "symmetric"), 5, sharpness=3.0)
+    weight = np.ones(len(p))
+    known = believe(p, codes, weight, check_matrix(matrix.tolist(), 3))
+    np.testing.assert_array_equal(known.transition, matrix)
+    assert (known.posterior[np.arange(500), (codes + 1) % 3] < 1e-9).all()
+    features = believe(p, codes, weight, None)
+    np.testing.assert_allclose(features.posterior, features.probabilities)
+    estimated = believe(p, codes, weight)
+    np.testing.assert_allclose(features.probabilities, estimated.probabilities)
+    assert features.noise.rate == estimated.noise.rate
+
+
 def test_a_second_belief_counts_wrong_labels_in_both_rounds():
     from noisyfit.noise.belief import believe
 

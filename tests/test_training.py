@@ -763,6 +763,7 @@ def test_no_network_trains_on_a_row_it_judges(
         n_folds=n_folds,
         given_epochs=2,
         believed_epochs=believed_epochs,
+        matrix="auto",
         rng=np.random.RandomState(0),
     )
     assert sorted(judged) == sorted(data.used.tolist() * (1 + believed_epochs))
@@ -788,6 +789,7 @@ def test_screening_learns_from_what_it_finds() -> None:
             n_folds=3,
             given_epochs=3,
             believed_epochs=believed_epochs,
+            matrix="auto",
             rng=np.random.RandomState(1),
         )
         return float((belief.posterior.argmax(1) == true).mean())

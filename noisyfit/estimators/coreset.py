@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from noisyfit._compat import HasMethods, StrOptions, fit_context
+from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.atomic import all_or_nothing
 from noisyfit.estimators.medoids import (
     SELECTION_CONSTRAINTS,
@@ -36,8 +37,9 @@ from noisyfit.estimators.validation import (
     to_host,
     validate_sample_weight,
 )
-from noisyfit.noise import estimate_noise, label_quality
-from noisyfit.selection import logit_gradients
+from noisyfit.noise import NoiseEstimate, estimate_noise, label_quality
+from noisyfit.noise.belief import Belief, believe, check_matrix, posterior
+from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 
 
@@ -48,9 +50,12 @@ def _has_decision_function(self: CoresetClassifier) -> bool:
 class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Fit any classifier on the coreset of rows whose labels can be trusted.
 
-    Clones of the classifier predict rows that they were not fitted on; in each given class the
-    rows whose gradients p - onehot(y) are farthest from zero are left out, as many as are
-    estimated to be wrong; what is left, or medoids of it, trains the final classifier.
+    Clones of the classifier predict rows that they were not fitted on, which gives the noise
+    matrix and, by Bayes' rule, the probability p of each true label given the features *and* the
+    label. In each given class the rows whose gradients p - onehot(y) are farthest from zero are
+    left out, as many as are estimated to be wrong; they come back under their probable label
+    where that is sure. A second round of clones, fitted on what the first round believes, judges
+    all rows anew. What is left then, or medoids of it, trains the final classifier.
 
     Parameters
     ----------
@@ -68,9 +73,19 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     weights : {"uniform", "cluster"}, default="uniform"
         Weight of a medoid in the final fit: its row's own, or that of all rows it stands for.
         "cluster" needs an estimator that takes `sample_weight`.
-    cross_fit : int or None, default=5
-        Number of folds for the predictions; None judges rows by a model fitted on them, which
-        hides the errors that it has memorised.
+    pseudo_label : float in (0, 1) or None, default=0.8
+        Rows left out by ``trim="auto"`` are fitted on under their probable label where its
+        probability exceeds this.
+    rounds : int, default=2
+        How often ``trim="auto"`` has all rows judged: first by clones fitted on the given labels,
+        then by clones fitted on what the round before believes.
+    transition_matrix : "auto", None or array-like of shape (n_classes, n_classes), default="auto"
+        Noise matrix by which ``trim="auto"`` takes the given label as evidence of the true one:
+        estimated, not used (the features alone decide), or known, with a row for each true class
+        in the order of `classes_`.
+    cross_fit : int or None, default=3
+        Number of folds for the predictions; None judges rows by a model fitted on them, once,
+        which hides the errors that it has memorised.
     n_jobs : int or None, default=None
         Number of folds fitted at the same time, through joblib.
     random_state : int, RandomState instance or None, default=None
@@ -122,6 +137,9 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         **SELECTION_CONSTRAINTS,
         "estimator": [HasMethods(["fit", "predict", "predict_proba"]), None],
         "weights": [StrOptions({"uniform", "cluster"})],
+        "pseudo_label": [Interval(Real, 0, 1, closed="neither"), None],
+        "transition_matrix": [StrOptions({"auto"}), "array-like", None],
+        "rounds": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -133,7 +151,10 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         fraction: float = 0.5,
         group_by: str = "given",
         weights: str = "uniform",
-        cross_fit: int | None = 5,
+        pseudo_label: float | None = 0.8,
+        rounds: int = 2,
+        transition_matrix: Any = "auto",
+        cross_fit: int | None = 3,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
@@ -143,6 +164,9 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.fraction = fraction
         self.group_by = group_by
         self.weights = weights
+        self.pseudo_label = pseudo_label
+        self.rounds = rounds
+        self.transition_matrix = transition_matrix
         self.cross_fit = cross_fit
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -188,41 +212,78 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise ValueError("sample_weight leaves 1 class only; at least two classes must count.")
         rng = check_random_state(self.random_state)
 
-        probabilities = out_of_fold_probabilities(
-            estimator,
-            X,
-            y,
-            classes,
-            n_folds=self.cross_fit,
-            rng=rng,
-            sample_weight=weight,
-            rows=rows,
-            n_jobs=self.n_jobs,
-        )
-        row_codes = codes[rows]
-        row_weight = None if weight is None else as_counts(weight)[rows]
-        noise = estimate_noise(probabilities, row_codes, sample_weight=row_weight)
-        gradients = logit_gradients(probabilities, row_codes)
-        kept, coreset = TrimAndCover(self.trim, self.selection, self.fraction).select(
-            gradients,
-            row_codes,
-            probabilities.argmax(axis=1) if self.group_by == "predicted" else row_codes,
-            noise.clean_share,
-            row_weight,
-            rng,
-        )
-        chosen, chosen_weights = with_every_class(coreset, gradients, row_codes, kept)
-        chosen = rows[chosen]
+        counts = None if weight is None else as_counts(weight)[rows]
+        labels = y.copy()  # the given ones, until others are believed
+        teaching = np.ones(len(rows), dtype=bool)
+        matrix = check_matrix(self.transition_matrix, len(classes))
+        belief = first = None
+        for round_number in range(self._n_rounds()):
+            probabilities = out_of_fold_probabilities(
+                estimator,
+                X,
+                labels,
+                classes,
+                n_folds=self.cross_fit,
+                rng=rng,
+                sample_weight=weight,
+                rows=rows,
+                teaching=teaching,
+                n_jobs=self.n_jobs,
+            )
+            if self.trim == "auto":
+                weights = np.ones(len(rows)) if counts is None else counts
+                belief = believe(probabilities, codes[rows], weights, matrix, first)
+                first = first or belief
+                probabilities = belief.posterior
+            kept, coreset, joining = self._select(probabilities, codes[rows], belief, counts, rng)
+            if round_number + 1 < self._n_rounds():
+                teaching = kept | joining
+                labels[rows] = classes[np.where(joining, probabilities.argmax(axis=1), codes[rows])]
+        gradients = logit_gradients(probabilities, codes[rows])
+        chosen, chosen_weights = with_every_class(coreset, gradients, codes[rows], kept)
+        labels = y.copy()
+        labels[rows[joining]] = classes[probabilities[joining].argmax(axis=1)]
+        fitted_on = np.sort(rows[np.concatenate([chosen, np.flatnonzero(joining)])])
         final_weight = weight
         if self.weights == "cluster":
-            final_weight = np.zeros(len(y))
-            final_weight[chosen] = chosen_weights
-        self.estimator_ = fit_clone(estimator, X, y, final_weight, np.sort(chosen))
+            final_weight = np.ones(len(y)) if weight is None else weight.copy()
+            final_weight[rows[chosen]] = chosen_weights
+        self.estimator_ = fit_clone(estimator, X, labels, final_weight, fitted_on)
         self.classes_ = classes
-        self.coreset_indices_ = chosen
+        self.coreset_indices_ = rows[chosen]
         self.coreset_weights_ = chosen_weights
-        self._report_rows(X, codes, rows, probabilities, kept, noise)
+        if belief is None:
+            noise = estimate_noise(probabilities, codes[rows], sample_weight=counts)
+        else:
+            noise = belief.noise
+        self._report_rows(X, codes, rows, probabilities, kept, belief, noise)
         return self
+
+    def _n_rounds(self) -> int:
+        """Rounds of predictions: one where there is nothing to believe, or no row is held out."""
+        return self.rounds if self.trim == "auto" and self.cross_fit is not None else 1
+
+    def _select(
+        self,
+        probabilities: np.ndarray,
+        codes: np.ndarray,
+        belief: Belief | None,
+        counts: np.ndarray | None,
+        rng: np.random.RandomState,
+    ) -> tuple[np.ndarray, Coreset, np.ndarray]:
+        """Masks of the rows kept and of those that join under another label; the coreset."""
+        kept, coreset = TrimAndCover(self.trim, self.selection, self.fraction).select(
+            logit_gradients(probabilities, codes),
+            codes,
+            probabilities.argmax(axis=1) if self.group_by == "predicted" else codes,
+            None if belief is None else belief.noise.clean_share,
+            counts,
+            rng,
+        )
+        joining = np.zeros(len(codes), dtype=bool)
+        if belief is not None and self.pseudo_label is not None:
+            joining = ~kept & (probabilities.max(axis=1) > self.pseudo_label)
+        return kept, coreset, joining
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
         """Rows in the container they came in, if it can be indexed; the estimator checks more."""
@@ -240,12 +301,15 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rows: np.ndarray,
         held_out: np.ndarray,
         kept: np.ndarray,
-        noise: Any,
+        belief: Belief | None,
+        noise: NoiseEstimate,
     ) -> None:
         """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
         probabilities = held_out
         if len(rows) < len(codes):
             probabilities = aligned_probabilities(self.estimator_, X, self.classes_)
+            if belief is not None:
+                probabilities = posterior(probabilities, codes, belief.transition)
             probabilities[rows] = held_out
         believed = probabilities.argmax(axis=1)
         if self.trim is not None:

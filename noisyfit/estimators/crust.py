@@ -13,7 +13,7 @@ from noisyfit.estimators.documentation import share_documentation
 from noisyfit.estimators.network import NetworkClassifier
 from noisyfit.losses import SymmetricCrossEntropy, resolve_criterion
 from noisyfit.noise import estimate_noise
-from noisyfit.noise.belief import Belief, posterior
+from noisyfit.noise.belief import Belief, check_matrix, posterior
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases
 from noisyfit.training.data import LabeledRows
@@ -69,6 +69,10 @@ class CRUSTClassifier(NetworkClassifier):
     screening_epochs : int, default=5
         Further epochs of the screening networks, on the probable labels. Zero: screening ends
         with what the given labels teach.
+    transition_matrix : "auto", None or array-like of shape (n_classes, n_classes), default="auto"
+        Noise matrix by which ``trim="auto"`` takes the given label as evidence of the true one:
+        estimated, not used (the features alone decide), or known, with a row for each true class
+        in the order of `classes_`.
     refresh_every : int, default=1
         Epochs between selections.
     criterion : {"sce", "ce", "gce", "mae", "mse"} or callable, default="sce"
@@ -120,6 +124,7 @@ class CRUSTClassifier(NetworkClassifier):
         "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
         "screening_epochs": [Interval(Integral, 0, None, closed="left")],
         "warmup_epochs": [Interval(Integral, 1, None, closed="left")],
+        "transition_matrix": [StrOptions({"auto"}), "array-like", None],
         "refresh_every": [Interval(Integral, 1, None, closed="left")],
         "criterion": [StrOptions({"sce", "ce", "gce", "mae", "mse"}), callable],
     }
@@ -137,6 +142,7 @@ class CRUSTClassifier(NetworkClassifier):
         cross_fit: int | None = 3,
         warmup_epochs: int = 3,
         screening_epochs: int = 5,
+        transition_matrix: Any = "auto",
         refresh_every: int = 1,
         criterion: Any = "sce",
         module: Any = None,
@@ -181,6 +187,7 @@ class CRUSTClassifier(NetworkClassifier):
         self.pseudo_label = pseudo_label
         self.cross_fit = cross_fit
         self.screening_epochs = screening_epochs
+        self.transition_matrix = transition_matrix
         self.warmup_epochs = warmup_epochs
         self.refresh_every = refresh_every
         self.criterion = criterion
@@ -232,6 +239,7 @@ class CRUSTClassifier(NetworkClassifier):
             n_folds=n_folds,
             given_epochs=self.warmup_epochs,
             believed_epochs=self.screening_epochs,
+            matrix=check_matrix(self.transition_matrix, data.n_classes),
             rng=rng,
         )
 

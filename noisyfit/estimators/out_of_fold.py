@@ -48,23 +48,27 @@ def out_of_fold_probabilities(
     rng: np.random.RandomState,
     sample_weight: np.ndarray | None = None,
     rows: np.ndarray | None = None,
+    teaching: np.ndarray | None = None,
     n_jobs: int | None = None,
 ) -> np.ndarray:
     """Probabilities (len(rows), len(classes)) of each row from a clone fitted without it.
 
     ``y`` holds the labels as the user gave them, which the estimator's own parameters, a
     ``class_weight`` say, may name; ``classes`` are the sorted labels.
-    With ``n_folds=None`` a single clone judges the rows that it was fitted on.
+    With ``n_folds=None`` a single clone judges the rows that it was fitted on. ``teaching`` (a mask
+    of ``rows``) says which of the rows to fit on; all of them are judged.
     """
     if rows is None:
         rows = np.arange(len(y))
+    if teaching is None:
+        teaching = np.ones(len(rows), dtype=bool)
     if n_folds is None:
-        fitted = fit_clone(estimator, X, y, sample_weight, rows)
+        fitted = fit_clone(estimator, X, y, sample_weight, rows[teaching])
         return aligned_probabilities(fitted, take_rows(X, rows), classes)
     folds = assign_folds(np.searchsorted(classes, y[rows]), n_folds, rng)
 
     def judge(fold: int) -> np.ndarray:
-        seen = rows[folds != fold]
+        seen = rows[(folds != fold) & teaching]
         if len(np.unique(y[seen])) < 2:
             # Most classifiers refuse one class; all that can be learned from it is its name.
             only = (classes == y[seen[0]]).astype(float)

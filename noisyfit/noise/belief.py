@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .anchor import anchor_counts, smoothed_transition
 from .estimate import NoiseEstimate, noise_from_joint
 from .latent import fit_latent
-from .validation import FloatArray, IntArray
+from .validation import FloatArray, IntArray, check_probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,20 +37,29 @@ def believe(
     probabilities: FloatArray,
     y: IntArray,
     weight: FloatArray,
+    matrix: FloatArray | str | None = "auto",
     earlier: Belief | None = None,
 ) -> Belief:
     """Estimate noise and truth from held-out probabilities (n, C) and codes (n,).
+
+    ``matrix`` is the noise matrix, "auto" to estimate it, or None to make no use of one: the
+    given label then is no evidence, and the posterior is that of the features alone.
 
     ``earlier`` is a belief from an independent, earlier round of predictions. The number of wrong
     labels is then estimated from both: a first round, by classifiers trained on the labels as
     given, finds too many labels wrong, and a second, by classifiers that have seen the first one's
     beliefs about other rows, too few.
     """
+    probabilities = check_probabilities(probabilities)
     anchors = anchor_counts(probabilities, y, weight)
     pooled = anchors if earlier is None else anchors + earlier.anchors
     transition = smoothed_transition(anchors, pooled)
+    if isinstance(matrix, np.ndarray):
+        transition = matrix
     model = fit_latent(probabilities, y, weight, transition, update_transition=False)
     calibrated = model.calibrate(probabilities)
+    if matrix is None:
+        transition = np.full_like(transition, 1 / len(transition))
     return Belief(
         calibrated,
         posterior(calibrated, y, transition),
@@ -57,6 +67,28 @@ def believe(
         noise_from_joint(model.joint),
         anchors,
     )
+
+
+def check_matrix(matrix: ArrayLike | str | None, n_classes: int) -> FloatArray | str | None:
+    """Return what `believe` takes, or raise an error that names ``transition_matrix``."""
+    if matrix is None or (isinstance(matrix, str) and matrix == "auto"):
+        return matrix
+    try:
+        array = np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != (n_classes, n_classes):
+        raise ValueError(
+            f"transition_matrix must be 'auto', None or an array of shape ({n_classes}, "
+            f"{n_classes}) for {n_classes} classes, got {matrix!r}."
+        )
+    rows = array.sum(axis=1)
+    if not ((array >= 0).all() and np.allclose(rows, 1, atol=1e-6)):
+        raise ValueError(
+            "transition_matrix must hold probabilities of the given labels (columns) for each "
+            f"true one: no negative entries and rows that sum to 1, got row sums {rows.tolist()}."
+        )
+    return array
 
 
 def posterior(probabilities: FloatArray, y: IntArray, transition: FloatArray) -> FloatArray:

@@ -29,9 +29,10 @@ def screen_rows(
     n_folds: int,
     given_epochs: int,
     believed_epochs: int,
+    matrix: np.ndarray | str | None,
     rng: np.random.RandomState,
 ) -> Belief:
-    """Belief about the rows ``data.used``.
+    """Belief about the rows ``data.used``, under a noise ``matrix`` as `believe` takes it.
 
     One network per fold trains on the rows of the other folds: for ``given_epochs`` under the
     given labels, then for ``believed_epochs`` under the posterior probabilities of the true ones,
@@ -44,10 +45,10 @@ def screen_rows(
     nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
     for _ in range(given_epochs):
         nets.train(codes, weights)
-    first = belief = believe(nets.judge(), codes, counts)
+    first = belief = believe(nets.judge(), codes, counts, matrix)
     for _ in range(believed_epochs):
         nets.train(belief.posterior, weights)
-        belief = believe(nets.judge(), codes, counts, earlier=first)
+        belief = believe(nets.judge(), codes, counts, matrix, first)
     return belief
 
 
