@@ -13,7 +13,9 @@ likelihood, through T: neither needs a true label.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +28,7 @@ LIKELIHOOD_TIE = 1e-9
 SCREENING_STEPS = 10
 FINAL_STEPS = 100
 TOLERANCE = 1e-5
+ROWS_FOR_TEMPERATURE = 2000
 # Zeros would make a row's likelihood zero (and its posterior 0 / 0).
 SMALLEST_PROBABILITY = 1e-12
 SMALLEST_TRANSITION = 1e-9
@@ -64,32 +67,36 @@ def fit_latent(
 
     ``transition`` is the noise matrix to use or, with ``update_transition``, to start from.
     """
-    order = np.argsort(y, kind="stable")
-    blocks = np.searchsorted(y[order], np.arange(probabilities.shape[1] + 1))
-    logs = np.log(np.maximum(probabilities[order], SMALLEST_PROBABILITY))
-    logs -= logs.max(axis=1, keepdims=True)
-    share = weight[order] / weight.sum()
     matrix = np.maximum(transition, SMALLEST_TRANSITION)
     matrix = matrix / matrix.sum(axis=1, keepdims=True)
     start = (matrix, np.ones(len(matrix)))
+    order = np.argsort(y, kind="stable")
 
-    def fit(temperature: float, start: tuple[FloatArray, FloatArray], steps: int) -> LatentModel:
-        return _fit(temperature, logs, blocks, share, *start, steps, update_transition)
+    def fitter(rows: IntArray) -> Callable[..., LatentModel]:
+        logs = np.log(np.maximum(probabilities[rows], SMALLEST_PROBABILITY))
+        logs -= logs.max(axis=1, keepdims=True)
+        blocks = np.searchsorted(y[rows], np.arange(probabilities.shape[1] + 1))
+        share = weight[rows] / weight[rows].sum()
+        return partial(_fit, logs, blocks, share, update_transition=update_transition)
 
-    screened = [fit(temperature, start, SCREENING_STEPS) for temperature in TEMPERATURES]
+    # A temperature is one number: every so many rows of each label tell it as well as all do.
+    fit = fitter(order[:: max(1, len(order) // ROWS_FOR_TEMPERATURE)])
+    screened = [fit(temperature, *start, SCREENING_STEPS) for temperature in TEMPERATURES]
     likelihood = np.array([model.likelihood for model in screened])
     best = screened[int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])]
-    return fit(best.temperature, (best.transition, best.factors), FINAL_STEPS)
+    fit = fitter(order)
+    return fit(best.temperature, best.transition, best.factors, FINAL_STEPS)
 
 
 def _fit(
-    temperature: float,
     logs: FloatArray,
     blocks: IntArray,
     share: FloatArray,
+    temperature: float,
     transition: FloatArray,
     factors: FloatArray,
     steps: int,
+    *,
     update_transition: bool,
 ) -> LatentModel:
     """Run EM at one temperature, until the class shares move by less than the tolerance."""

@@ -16,8 +16,9 @@ from noisyfit.training.plan import EpochPlan
 from noisyfit.training.settings import NetworkSettings
 
 BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only speed
-# A pass over fewer batches teaches too little to judge by: few rows are passed over several times.
-MINIMUM_STEPS = 20
+# Steps that an epoch is worth. Few rows make few steps, which would teach too little to judge by:
+# they are passed over more often.
+STEPS_PER_EPOCH = 40
 MAXIMUM_PASSES = 5
 
 
@@ -37,8 +38,8 @@ def screen_rows(
     One network per fold trains on the rows of the other folds: for ``given_epochs`` under the
     given labels, then for ``believed_epochs`` under the posterior probabilities of the true ones,
     which the networks, each for its own fold, renew before every epoch. So the screening learns
-    from what it finds, and still no network judges a row whose label it was trained on. An epoch
-    is at least `MINIMUM_STEPS` steps, if `MAXIMUM_PASSES` over the rows are enough for them.
+    from what it finds, and still no network judges a row whose label it was trained on. Epochs of
+    less than `STEPS_PER_EPOCH` steps are made up for by further passes over the rows.
     """
     used = data.used
     codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
@@ -65,6 +66,7 @@ class _FoldNetworks:
         self.data = data
         self.folds = folds
         self.numbers = np.unique(folds)
+        self.epoch = 0
         self.teachers = [WeightAverage() for _ in self.numbers]
         self.nets: list[PlannedNet] = [
             settings.quiet().build(data, criterion, 1, [("teacher", teacher)])
@@ -76,7 +78,14 @@ class _FoldNetworks:
         for fold, net in zip(self.numbers, self.nets, strict=True):
             seen = self.folds != fold
             plan = EpochPlan(self.data.used[seen], targets[seen], weights[seen], phase="screening")
-            net.train(self.data.rows, [plan] * _n_passes(len(plan), net.batch_size))
+            net.train(self.data.rows, [plan] * self._n_passes(len(plan), net.batch_size))
+        self.epoch += 1
+
+    def _n_passes(self, n_rows: int, batch_size: int) -> int:
+        """Passes of the present epoch, such that those of all epochs so far add up."""
+        n_steps = 1 if batch_size == -1 else math.ceil(n_rows / batch_size)
+        passes = min(MAXIMUM_PASSES, max(1.0, STEPS_PER_EPOCH / n_steps))
+        return round((self.epoch + 1) * passes) - round(self.epoch * passes)
 
     def judge(self) -> np.ndarray:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
@@ -92,8 +101,3 @@ class _FoldNetworks:
                 fixed_size=False,
             )
         return probabilities
-
-
-def _n_passes(n_rows: int, batch_size: int) -> int:
-    n_steps = 1 if batch_size == -1 else math.ceil(n_rows / batch_size)
-    return min(MAXIMUM_PASSES, math.ceil(MINIMUM_STEPS / n_steps))
