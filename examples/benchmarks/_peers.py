@@ -307,10 +307,6 @@ def _dm(task: Task) -> Any:
     return DMClassifier(**_network_options(task))
 
 
-def _dm_auto(task: Task) -> Any:
-    return DMClassifier("auto", **_network_options(task))
-
-
 def _dm_paper(task: Task) -> Any:
     return DMClassifier(
         "dm", mode=0.5, variance=12, batch_size=BATCH_SIZE, **_network_options(task)
@@ -362,21 +358,6 @@ class CleanlabMethod(Method):
         return None
 
 
-class AutomaticDM(Method):
-    """DMClassifier("auto"), from the version of noisyfit on that has it."""
-
-    def lacks(self) -> str | None:
-        """Why it can't be measured here, or None."""
-        X = np.arange(16, dtype=np.float32)[:, None]
-        try:
-            DMClassifier("auto", max_epochs=1, module__hidden=(2,), random_state=0).fit(
-                X, X[:, 0] > 7
-            )
-        except ValueError:
-            return 'this version of noisyfit has no DMClassifier("auto")'
-        return None
-
-
 def warm_up() -> None:
     """Train a little, so that what torch does once is not timed with the first fit."""
     X, y = torch.arange(2048.0).reshape(256, 8), torch.arange(256) % 2
@@ -392,7 +373,6 @@ METHODS: dict[str, Method] = {
     "co_teaching": Method(_co_teaching),
     "crust": Method(partial(_fit_estimator, make=_crust)),
     "dm": Method(partial(_fit_estimator, make=_dm)),
-    "dm_auto": AutomaticDM(partial(_fit_estimator, make=_dm_auto)),
     "crust_paper": Method(partial(_fit_estimator, make=_crust_paper)),
     "dm_paper": Method(partial(_fit_estimator, make=_dm_paper)),
     "logistic_regression": Method(partial(_fit_logistic, make=_logistic)),

@@ -29,7 +29,6 @@ LABELS = {
     "co_teaching": "Co-teaching (true rate)",
     "crust": "CRUST",
     "dm": "DM",
-    "dm_auto": 'DM("auto")',
     "crust_paper": "CRUST (paper)",
     "dm_paper": "DM (paper)",
     "logistic_regression": "logistic regression",
@@ -45,7 +44,7 @@ LABELS = {
     "sparse_crust": "CRUST",
     "cleanlab": "CleanLearning(network)",
 }
-OURS = ("crust", "dm", "dm_auto")
+OURS = ("crust", "dm")
 NOISYFIT = (*OURS, "crust_paper", "dm_paper")
 OURS_COLOR, PEER_COLOR = "#0072B2", "#E69F00"  # told apart by the colour-blind, too
 PEERS = ("gce", "sce", "elr", "co_teaching", "cleanlab")

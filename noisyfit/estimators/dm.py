@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
 from noisyfit.estimators.documentation import share_documentation
 from noisyfit.estimators.network import NetworkClassifier
 from noisyfit.losses import DerivativeManipulation
-from noisyfit.noise import estimate_noise
+from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.settings import NetworkSettings
+from noisyfit.weighting import DMEmphasis, Emphasis, emphasis_for_noise
+
+# The density to start with, and when to look again: often at first, as the network learns fast.
+RATE_BEFORE_ESTIMATES = 0.15
+ESTIMATES_BEFORE_EPOCHS = (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @share_documentation
@@ -32,16 +38,21 @@ class DMClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    emphasis : {"dm", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}, \
-noisyfit.weighting.Emphasis or callable, default="dm"
+    emphasis : {"dm", "auto", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}, \
+noisyfit.weighting.Emphasis or callable, default="auto"
         The emphasis density. "dm" is the paper's exp(variance p^lambda (1 - p)), with
-        lambda = mode / (1 - mode); "cce", "mae", "mse", "gce" and "sl" have the weights of the
-        loss of that name, so "cce" with ``normalize=None`` is plain cross entropy. A callable
-        gets a tensor of probabilities and returns as many weights.
+        lambda = mode / (1 - mode). "auto" is the same with mode and variance set, and set anew
+        while the network learns, by the share of wrong labels estimated from its predictions, see
+        `noisyfit.weighting.emphasis_for_noise`; one that is given stays as it is. "cce", "mae",
+        "mse", "gce" and "sl" have the weights of the loss of that name, so "cce" with
+        ``normalize=None`` is plain cross entropy. A callable gets a tensor of probabilities and
+        returns as many weights.
     mode : float or None, default=None
-        Probability of greatest weight, in [0, 1); None means 0.5 where the density has a mode.
+        Probability of greatest weight, in [0, 1). None means 0.5 where the density has a mode, and
+        an automatic one with "auto".
     variance : float or None, default=None
-        Spread of the weights, 0 weighs all rows the same; None means 12 where the density has it.
+        Spread of the weights, 0 weighs all rows the same. None means 12 where the density has it,
+        and an automatic one with "auto".
     normalize : {"integral", "batch"} or None, default="integral"
         Divide the weights by the integral of the density over [0, 1], by their mean over the
         batch, or not at all.
@@ -49,6 +60,8 @@ noisyfit.weighting.Emphasis or callable, default="dm"
 
     Attributes
     ----------
+    emphasis_ : noisyfit.weighting.Emphasis
+        The density of the last epoch.
     {network_attributes}
 
     See Also
@@ -77,7 +90,9 @@ noisyfit.weighting.Emphasis or callable, default="dm"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkClassifier._parameter_constraints,
         "emphasis": [
-            StrOptions({"dm", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}),
+            StrOptions(
+                {"dm", "auto", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}
+            ),
             HasMethods("weight"),
             callable,
         ],
@@ -88,7 +103,7 @@ noisyfit.weighting.Emphasis or callable, default="dm"
 
     def __init__(
         self,
-        emphasis: str | Callable[[Tensor], Tensor] | Any = "dm",
+        emphasis: str | Callable[[Tensor], Tensor] | Any = "auto",
         *,
         mode: float | None = None,
         variance: float | None = None,
@@ -132,6 +147,11 @@ noisyfit.weighting.Emphasis or callable, default="dm"
         self.normalize = normalize
 
     def _criterion(self) -> nn.Module:
+        if self._is_automatic():
+            return DerivativeManipulation(
+                self._emphasis_for(RATE_BEFORE_ESTIMATES),
+                normalize=self.normalize,  # type: ignore[arg-type]
+            )
         return DerivativeManipulation(
             self.emphasis,
             self.mode,
@@ -139,17 +159,50 @@ noisyfit.weighting.Emphasis or callable, default="dm"
             self.normalize,  # type: ignore[arg-type]
         )
 
+    def _emphasis_for(self, rate: float) -> Emphasis:
+        """Return the automatic density, but for what of it was given."""
+        automatic = emphasis_for_noise(rate)
+        mode = automatic.mode if self.mode is None else self.mode
+        variance = automatic.variance if self.variance is None else self.variance
+        return DMEmphasis(mode, variance)
+
+    def _is_automatic(self) -> bool:
+        return isinstance(self.emphasis, str) and self.emphasis == "auto"
+
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         recorder = ProbabilityRecorder(len(data.rows), data.n_classes)
         if fresh:
             self._build(data, settings, self.max_epochs)
         with self.net_.temporary_callback("recorder", recorder):
-            self._run(data, [_every_row(data)] * self.max_epochs)
-        probabilities = recorder.mean(
+            self._run(data, self._plans(data, recorder))
+        noise = self._estimate(data, recorder, np.arange(len(data.codes)))
+        self.emphasis_ = self.net_.criterion_.emphasis
+        self._report_rows(data, self._probabilities(data, recorder), noise)
+
+    def _plans(self, data: LabeledRows, recorder: ProbabilityRecorder) -> Iterator[EpochPlan]:
+        """Plan every epoch on all rows; between them, renew an automatic emphasis.
+
+        The labels stay as wrong as they are, while a network that learns them by heart finds
+        fewer and fewer of them wrong: the largest estimate so far counts.
+        """
+        rate = 0.0
+        for epoch in range(self.max_epochs):
+            if self._is_automatic() and epoch in ESTIMATES_BEFORE_EPOCHS:
+                rate = max(rate, self._estimate(data, recorder, data.used).rate)
+                self.net_.criterion_.emphasis = self._emphasis_for(rate)
+            yield _every_row(data)
+
+    def _probabilities(self, data: LabeledRows, recorder: ProbabilityRecorder) -> np.ndarray:
+        return recorder.mean(
             lambda unseen: predict_probabilities(self.net_.module_, data.rows, unseen)
         )
-        noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
-        self._report_rows(data, probabilities, noise)
+
+    def _estimate(
+        self, data: LabeledRows, recorder: ProbabilityRecorder, rows: np.ndarray
+    ) -> NoiseEstimate:
+        """Estimate the noise of some rows from what the network thought of them so far."""
+        probabilities = self._probabilities(data, recorder)[rows]
+        return estimate_noise(probabilities, data.codes[rows], sample_weight=data.counts[rows])
 
     def _train_once(
         self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
@@ -157,6 +210,7 @@ noisyfit.weighting.Emphasis or callable, default="dm"
         if fresh:
             self._build(data, settings.constant_rate(), 1)
         self._run(data, [_every_row(data)])
+        self.emphasis_ = self.net_.criterion_.emphasis
 
 
 def _every_row(data: LabeledRows) -> EpochPlan:

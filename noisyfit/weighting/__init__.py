@@ -14,6 +14,7 @@ X. Wang, E. Kodirov, Y. Hua, N. M. Robertson. Derivative Manipulation for Genera
 arXiv:1905.11233.
 """
 
+from noisyfit.weighting.automatic import emphasis_for_noise
 from noisyfit.weighting.common_losses import (
     CrossEntropyEmphasis,
     GeneralizedCrossEntropyEmphasis,
@@ -44,6 +45,7 @@ __all__ = [
     "MeanSquaredErrorEmphasis",
     "NormalEmphasis",
     "SymmetricCrossEntropyEmphasis",
+    "emphasis_for_noise",
     "normalize_weights",
     "resolve_emphasis",
 ]
