@@ -784,8 +784,8 @@ def test_screening_learns_from_what_it_finds() -> None:
     def share_right(believed_epochs: int) -> float:
         belief = screen_rows(
             data,
-            network_settings(batch_size=16),
-            SymmetricCrossEntropy(),
+            network_settings(batch_size=16, lr=0.001, module_options={}),
+            SymmetricCrossEntropy(0.04, 0.43),
             n_folds=3,
             given_epochs=3,
             believed_epochs=believed_epochs,
@@ -795,7 +795,7 @@ def test_screening_learns_from_what_it_finds() -> None:
         return float((belief.posterior.argmax(1) == true).mean())
 
     with isolated_seed(0, CPU):
-        assert share_right(8) > share_right(0) + 0.02
+        assert share_right(5) > share_right(0) + 0.02 > (given == true).mean() + 0.1
 
 
 def test_targets_may_be_probabilities_for_any_criterion() -> None:
@@ -895,15 +895,19 @@ def a_belief(p: np.ndarray, codes: np.ndarray, **changes: Any) -> Belief:
     return Belief(**(parts | {"anchors": transition} | changes))
 
 
-def test_the_estimated_shares_are_kept_within_limits() -> None:
+def test_shares_are_half_estimated_and_half_believed_within_limits() -> None:
     data, p = phases_data(n=400)
     shares = np.array([0.5, 1.0, 0.0])
     noise = NoiseEstimate(0.3, np.eye(3), np.full(3, 1 / 3), shares)
-    belief = a_belief(p, data.codes, noise=noise)
-    phases = ScriptedPhases(data, p, trim="auto", belief=belief)
-    plan = last_plan(phases)
-    for code, share in enumerate(shares.clip(*SHARE_LIMITS)):
-        assert (plan.targets == code).sum() == n_kept(share, (data.codes == code).sum())
+    even = np.full((3, 3), 1 / 3)  # the labels are no evidence
+    given = np.eye(3)[data.codes]
+    for q in (p, 0.9 * given + 0.1 * p, 0.9 * (1 - given) / 2 + 0.1 * p):
+        belief = a_belief(q, data.codes, noise=noise, transition=even)
+        plan = last_plan(ScriptedPhases(data, q, trim="auto", belief=belief))
+        for code in range(3):
+            of_class = data.codes == code
+            share = np.clip((shares[code] + q[of_class, code].mean()) / 2, *SHARE_LIMITS)
+            assert (plan.targets == code).sum() == n_kept(share, of_class.sum())
 
 
 def test_with_a_belief_there_is_no_warm_up_and_the_posterior_decides() -> None:
@@ -924,7 +928,9 @@ def test_with_a_belief_there_is_no_warm_up_and_the_posterior_decides() -> None:
         kept = np.concatenate(
             [
                 (members := np.flatnonzero(data.codes == code))[
-                    np.argsort(norm[members])[: n_kept(0.7, len(members))]
+                    np.argsort(norm[members])[
+                        : n_kept((0.7 + joint[members, code].mean()) / 2, len(members))
+                    ]
                 ]
                 for code in range(N_CLASSES)
             ]

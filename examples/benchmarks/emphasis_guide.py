@@ -44,8 +44,6 @@ def settings() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "cross entropy", {"emphasis": "cce", "normalize": None}
     for mode, variance in itertools.product(MODES, VARIANCES):
         yield f"{mode} {variance}", {"emphasis": "dm", "mode": mode, "variance": variance}
-    if True:
-        return
     yield "auto", {"emphasis": "auto"}
 
 

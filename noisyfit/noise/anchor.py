@@ -11,7 +11,7 @@ from scipy.special import gammaln
 
 from .validation import FloatArray, IntArray
 
-TOP = 0.3
+TOP = 0.1
 # Fewer anchors than this say nothing about a row of the noise matrix.
 MINIMUM_ANCHORS = 10
 # Pseudo-counts among which the likeliest are chosen.

@@ -146,7 +146,7 @@ def anchor_noise(
         Held-out predicted probabilities.
     y : array-like of shape (n,)
         Given labels as integer codes, the columns of ``probabilities``.
-    top : float in (0, 1], default=0.3
+    top : float in (0, 1], default=0.1
         Share of the rows predicted as a class that serve as its anchors (at least ten rows).
     shrinkage : "auto" or float, default="auto"
         How strongly the counts of anchors are drawn towards symmetric noise. "auto" takes the

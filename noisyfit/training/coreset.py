@@ -163,7 +163,13 @@ class CoresetPhases:
     def clean_share_now(self, epochs_since_warmup: int) -> np.ndarray:
         """Share of each given class that is believed to be right."""
         if self.belief is not None:
-            return self.belief.noise.clean_share.clip(*SHARE_LIMITS)
+            # Half by the screening, half by what the network has found out since.
+            assert self.probabilities is not None
+            given = self.probabilities[np.arange(len(self.codes)), self.codes] * self.counts
+            n_classes = self.data.n_classes
+            totals = np.bincount(self.codes, self.counts, minlength=n_classes)
+            now = np.bincount(self.codes, given, minlength=n_classes) / np.maximum(totals, 1e-12)
+            return ((self.belief.noise.clean_share + now) / 2).clip(*SHARE_LIMITS)
         # Without held-out predictions the teacher's agreement with the labels has to do. It
         # grows as labels are memorised, so it is discounted while the network still learns.
         growth = 0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS)
