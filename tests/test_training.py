@@ -732,7 +732,7 @@ def test_no_network_trains_on_a_row_it_judges(
     data = labeled_rows(weights=weights, validation=np.array([0, 1]))
     trained: dict[int, set[int]] = {}  # teacher's module: rows its network was trained on
     judged: list[int] = []
-    n_trained: Counter[int] = Counter()
+    soft: dict[int, list[bool]] = {}
     real_train, real_predict = PlannedNet.train, screening.predict_probabilities
 
     def train(self: PlannedNet, rows: Rows, plans: Any, validation: Any = None) -> PlannedNet:
@@ -740,9 +740,7 @@ def test_no_network_trains_on_a_row_it_judges(
         plan = plans[0]
         assert validation is None
         assert plans == [plan] * min(5, -(-20 // -(-len(plan) // 8)))  # batches of 8, 20 steps
-        soft = n_trained[id(self)] >= 2
-        assert plan.targets.shape == ((len(plan), 2) if soft else (len(plan),))
-        n_trained[id(self)] += 1
+        soft.setdefault(id(self), []).append(plan.targets.ndim == 2)
         real_train(self, rows, plans)
         teacher = dict(self.callbacks_)["teacher"]
         trained.setdefault(id(teacher.module_), set()).update(plan.rows.tolist())
@@ -766,11 +764,49 @@ def test_no_network_trains_on_a_row_it_judges(
         matrix="auto",
         rng=np.random.RandomState(0),
     )
-    assert sorted(judged) == sorted(data.used.tolist() * (1 + believed_epochs))
+    (phases,) = {tuple(flags) for flags in soft.values()}
+    n_given = len(phases) - believed_epochs
+    assert phases == (False,) * n_given + (True,) * believed_epochs
+    assert 2 <= n_given <= 8
+    # Judged from the last but one of the epochs asked for on.
+    assert sorted(judged) == sorted(data.used.tolist() * (n_given + believed_epochs))
     assert len(trained) == min(n_folds, len(data.used))
-    assert set(n_trained.values()) == {2 + believed_epochs}
     assert belief.probabilities.shape == belief.posterior.shape == (len(data.used), 2)
     np.testing.assert_allclose(belief.probabilities.sum(1), 1)
+
+
+@pytest.mark.parametrize(
+    ("agreements", "n_epochs"),
+    [
+        ([0.6, 0.64], 3),  # the third epoch adds less than .05 to the second
+        ([0.6, 0.66, 0.70], 4),
+        ([0.6, 0.7, 0.8, 0.9, 0.85], 6),
+        ([0.1 * k for k in range(1, 20)], 12),  # four times as long at most
+    ],
+)
+def test_screening_goes_on_while_the_networks_learn_fast(
+    agreements: list[float], n_epochs: int
+) -> None:
+    codes = np.arange(100) % 2
+
+    class Scripted:
+        n_trained = n_judged = 0
+
+        def train(self, targets: np.ndarray, weights: np.ndarray) -> None:
+            self.n_trained += 1
+
+        def judge(self) -> np.ndarray:
+            agreeing = np.arange(100) < 100 * agreements[self.n_judged]
+            self.n_judged += 1
+            return np.eye(2)[np.where(agreeing, codes, 1 - codes)]
+
+    nets: Any = Scripted()
+    ones = np.ones(100)
+    judged = screening._learn_given_labels(nets, codes, ones, ones, 3)
+    assert nets.n_trained == n_epochs
+    assert nets.n_judged == n_epochs - 1
+    agreement = (judged.argmax(1) == codes).mean()
+    assert agreement == pytest.approx(min(1.0, agreements[n_epochs - 2]), abs=0.01)
 
 
 def test_screening_learns_from_what_it_finds() -> None:

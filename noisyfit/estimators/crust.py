@@ -65,7 +65,9 @@ class CRUSTClassifier(NetworkClassifier):
         itself. Cheaper, less reliable, and the noise matrix is not used.
     warmup_epochs : int, default=3
         Epochs on the labels as given, of the screening networks or, without them, of the network
-        itself. Enough to learn something, too few to memorise wrong labels.
+        itself. Enough to learn something, too few to memorise wrong labels. Screening networks go
+        on, up to four times as long, while the last epoch still made them agree with 5 % more of
+        the labels that they have not seen.
     screening_epochs : int, default=5
         Further epochs of the screening networks, on the probable labels. Zero: screening ends
         with what the given labels teach.

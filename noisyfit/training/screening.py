@@ -20,6 +20,9 @@ BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only 
 # they are passed over more often.
 STEPS_PER_EPOCH = 40
 MAXIMUM_PASSES = 5
+# The networks train on if their last epoch made them agree with that many more labels held out.
+FAST_RISE = 0.05
+MAXIMUM_PROLONGATION = 4
 
 
 def screen_rows(
@@ -35,22 +38,49 @@ def screen_rows(
 ) -> Belief:
     """Belief about the rows ``data.used``, under a noise ``matrix`` as `believe` takes it.
 
-    One network per fold trains on the rows of the other folds: for ``given_epochs`` under the
-    given labels, then for ``believed_epochs`` under the posterior probabilities of the true ones,
-    which the networks, each for its own fold, renew before every epoch. So the screening learns
-    from what it finds, and still no network judges a row whose label it was trained on. Epochs of
-    less than `STEPS_PER_EPOCH` steps are made up for by further passes over the rows.
+    One network per fold trains on the rows of the other folds: for ``given_epochs`` (more, while
+    it still learns fast) under the given labels, then for ``believed_epochs`` under the posterior
+    probabilities of the true ones, which the networks, each for its own fold, renew before every
+    epoch. So the screening learns from what it finds, and still no network judges a row whose
+    label it was trained on. Epochs of less than `STEPS_PER_EPOCH` steps are made up for by further
+    passes over the rows.
     """
     used = data.used
     codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
     nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
-    for _ in range(given_epochs):
-        nets.train(codes, weights)
-    first = belief = believe(nets.judge(), codes, counts, matrix)
+    judged = _learn_given_labels(nets, codes, weights, counts, given_epochs)
+    first = belief = believe(judged, codes, counts, matrix)
     for _ in range(believed_epochs):
         nets.train(belief.posterior, weights)
         belief = believe(nets.judge(), codes, counts, matrix, first)
     return belief
+
+
+def _learn_given_labels(
+    nets: _FoldNetworks,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    counts: np.ndarray,
+    n_epochs: int,
+) -> np.ndarray:
+    """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
+
+    Networks that have learned little yet judge worse than the labels they are to judge. Agreement
+    with labels never seen rises as long as there is something to learn, and not by memorising.
+    """
+    agreement = float(np.bincount(codes, counts).max() / counts.sum())  # by chance
+    for epoch in range(1, MAXIMUM_PROLONGATION * n_epochs + 1):
+        nets.train(codes, weights)
+        if epoch < n_epochs - 1:
+            continue
+        judged = nets.judge()
+        before, agreement = (
+            agreement,
+            float(np.average(judged.argmax(axis=1) == codes, weights=counts)),
+        )
+        if epoch >= n_epochs and agreement < before + FAST_RISE:
+            break
+    return judged
 
 
 class _FoldNetworks:
