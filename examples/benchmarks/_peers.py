@@ -35,6 +35,7 @@ from noisyfit.losses import (
 )
 from noisyfit.training.modules import MLP
 from noisyfit.training.rows import DenseRows
+from noisyfit.training.scaling import input_statistics
 
 BATCH_SIZE = 128
 HIDDEN = (256, 256)
@@ -43,7 +44,10 @@ RAMP_EPOCHS = 10  # Co-teaching drops its full share from this epoch on
 
 @dataclass(frozen=True)
 class Task:
-    """Rows with given labels, of which ``wrong`` are not the true ones."""
+    """Rows with given labels, of which ``wrong`` are not the true ones.
+
+    ``components`` says that the columns are the principal components of texts.
+    """
 
     X: Any
     X_test: Any
@@ -53,6 +57,7 @@ class Task:
     seed: int
     epochs: int
     hidden: tuple[int, ...] = HIDDEN
+    components: bool = False
 
 
 class Fit(NamedTuple):
@@ -121,7 +126,7 @@ def co_teaching_loop(
 
 def _start(X: Tensor, n_classes: int, epochs: int, hidden: tuple[int, ...]) -> tuple[Any, ...]:
     network = MLP(X.shape[1], n_classes, hidden=hidden)
-    statistics = DenseRows(X.numpy(), X.device).mean_and_scale(np.ones(len(X)))
+    statistics = input_statistics(DenseRows(X.numpy(), X.device), np.ones(len(X)))
     assert statistics is not None  # of a table
     network.standardize_inputs(*statistics)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3, weight_decay=1e-4, fused=True)
@@ -276,7 +281,9 @@ def _plain_network(task: Task) -> Any:
 
 
 def _logistic(task: Task) -> Any:
-    return make_pipeline(StandardScaler(), _sparse_logistic(task))
+    """With standardised columns; text components keep their scales, which serves it better."""
+    scaler = "passthrough" if task.components else StandardScaler()
+    return make_pipeline(scaler, _sparse_logistic(task))
 
 
 def _sparse_logistic(task: Task) -> Any:

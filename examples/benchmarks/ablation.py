@@ -11,7 +11,6 @@ Needs the data sets in the folder that NOISYFIT_DATA names.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _data import cases, given_labels, load
+from _results import DOCS, append_result, open_results
 from _shared import Progress, format_table, require, use_one_thread
 
 from noisyfit import CRUSTClassifier, DMClassifier
 
-RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "ablation.jsonl"
 CASES = [
     ("letter", "sym .5"),
     ("letter", "asym .4"),
@@ -62,21 +61,19 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=8000, help="training rows at most (8000)")
     parser.add_argument("--epochs", type=int, default=40, help="epochs (40)")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=DOCS / "results" / "ablation.jsonl")
     args = parser.parse_args()
     require("tqdm")
     use_one_thread()
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    found: dict[tuple[str, ...], float] = {}
-    if args.results.exists():
-        for text in args.results.read_text().splitlines():
-            line = json.loads(text)
-            found[line["set"], line["kind"], line["fit"]] = line["accuracy"]
+    found = {
+        (line["set"], line["kind"], line["fit"]): line["accuracy"]
+        for line in open_results(args.results)
+    }
     names = ["cross entropy", "oracle", *VARIANTS]
     todo = [(*case, name) for case in CASES for name in names if (*case, name) not in found]
     known = {(case.set, case.kind): case for case in cases()}
     data = None
-    with Progress(args.epochs * len(todo)) as progress, args.results.open("a") as file:
+    with Progress(args.epochs * len(todo)) as progress:
         for set_name, kind, name in todo:
             progress.describe(f"{set_name}, {kind}, {name}"[:60])
             if data is None or data.name != set_name:
@@ -86,8 +83,7 @@ def main() -> None:
             accuracy = float(classifier.score(data.X_test, data.y_test))
             found[set_name, kind, name] = accuracy
             line = {"set": set_name, "kind": kind, "fit": name, "accuracy": accuracy}
-            file.write(json.dumps(line) + "\n")
-            file.flush()
+            append_result(args.results, line)
             progress.bar.update(args.epochs)
 
     table = np.array([[found[(*case, name)] for case in CASES] for name in names])

@@ -16,9 +16,7 @@ was stopped; only what the file lacks is measured. ``--report`` makes tables and
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -29,54 +27,22 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[0]))
+from _results import (
+    DOCS,
+    Line,
+    append_result,
+    open_results,
+    read_results,
+    rewrite_results,
+)
 from _shared import Progress, require, stop, use_one_thread
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEY = ("set", "noise", "rate", "seed", "method", "rows", "epochs")
-Line = dict[str, Any]
-
-
-# --------------------------------------------------------------------------------- results file
 
 
 def key_of(line: Line) -> tuple[Any, ...]:
     """What makes a result another one."""
     return tuple(line[name] for name in KEY)
-
-
-def read_results(path: Path) -> list[Line]:
-    """All results; a last line that was being written when the run was killed does not count."""
-    if not path.exists():
-        return []
-    *whole, _unfinished = path.read_text(encoding="utf-8").split("\n")
-    lines = []
-    for number, text in enumerate(whole, 1):
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError as error:
-            stop(f"{path}, line {number} is no JSON ({error}); mend or remove it.")
-    return lines
-
-
-def append_result(path: Path, line: Line) -> None:
-    """Add a line at once, in one write."""
-    with path.open("ab") as file:
-        file.write(json.dumps(line).encode() + b"\n")
-
-
-def rewrite_results(path: Path, lines: Iterable[Line]) -> None:
-    """Replace the file, which is at any time either the old or the new one."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    unfinished.replace(path)
-
-
-def drop_torn_line(path: Path) -> None:
-    """Cut off what an earlier run did not finish writing, so that new lines start afresh."""
-    if path.exists():
-        content = path.read_bytes()
-        if not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
 
 
 # ------------------------------------------------------------------------------------ measuring
@@ -122,7 +88,17 @@ def measure(data: Any, case: Any, line: Line, hidden: tuple[int, ...]) -> Line:
     given, wrong = given_labels(data, case, line["seed"])
     X, X_test = data.texts_sparse if method.sparse else (data.X, data.X_test)
     given = given.astype(np.int64)
-    task = Task(X, X_test, given, wrong, data.n_classes, line["seed"], line["epochs"], hidden)
+    task = Task(
+        X,
+        X_test,
+        given,
+        wrong,
+        data.n_classes,
+        line["seed"],
+        line["epochs"],
+        hidden,
+        components=data.texts_sparse is not None,
+    )
     start, start_cpu = time.perf_counter(), time.process_time()
     fit = method.fit(task)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
@@ -153,9 +129,7 @@ def run(args: argparse.Namespace, methods: list[str], hidden: tuple[int, ...]) -
     from _peers import warm_up
 
     warm_up()
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    drop_torn_line(args.results)
-    lines = read_results(args.results)
+    lines = open_results(args.results)
     if args.redo:
         again = {key_of(line) for _, line in wanted(args, args.redo)}
         lines = [line for line in lines if key_of(line) not in again]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +22,11 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _data import cases, given_labels, load
+from _results import DOCS, Line, append_result, open_results, rewrite_results
 from _shared import Progress, format_table, require, use_one_thread
 
 from noisyfit import DMClassifier
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 SETS = {
     "letter": "letter (26 classes)",
     "newsgroups": "20 newsgroups",
@@ -36,7 +35,6 @@ SETS = {
 KINDS = ["clean", "sym .2", "sym .4 (two classes)", "sym .5", "sym .8", "asym .4"]
 MODES = [0.0, 0.25, 0.5, 0.75]
 VARIANCES = [2.0, 6.0, 12.0, 24.0]
-Line = dict[str, Any]
 
 
 def settings() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -49,13 +47,10 @@ def settings() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def measure(args: argparse.Namespace) -> list[Line]:
     """Measure what the file of results lacks; returns all lines."""
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    lines = []
-    if args.results.exists():
-        lines = [json.loads(text) for text in args.results.read_text().splitlines()]
+    lines = open_results(args.results)
     if args.redo:
         lines = [line for line in lines if line["fit"] != "auto"]
-        args.results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        rewrite_results(args.results, lines)
     there = {(line["set"], line["kind"], line["fit"]) for line in lines}
     wanted = [case for case in cases() if case.set in args.sets and case.kind in KINDS]
     todo = [
@@ -64,7 +59,7 @@ def measure(args: argparse.Namespace) -> list[Line]:
         for name, options in settings()
         if (case.set, case.kind, name) not in there
     ]
-    with Progress(args.epochs * len(todo)) as progress, args.results.open("a") as file:
+    with Progress(args.epochs * len(todo)) as progress:
         data = None
         for case, name, options in todo:
             progress.describe(f"{case.set}, {case.kind}, {name}")
@@ -77,8 +72,7 @@ def measure(args: argparse.Namespace) -> list[Line]:
             if name == "auto":
                 emphasis = classifier.emphasis_
                 line |= {"mode": float(emphasis.mode), "variance": float(emphasis.variance)}
-            file.write(json.dumps(line) + "\n")
-            file.flush()
+            append_result(args.results, line)
             lines.append(line)
             progress.bar.update(args.epochs)
     return lines

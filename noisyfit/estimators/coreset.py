@@ -29,18 +29,17 @@ from noisyfit.estimators.out_of_fold import (
     aligned_probabilities,
     check_takes_weights,
     fit_clone,
-    out_of_fold_probabilities,
 )
+from noisyfit.estimators.rounds import Judge, Verdict
 from noisyfit.estimators.validation import (
     as_counts,
     encode_labels,
     to_host,
     validate_sample_weight,
 )
-from noisyfit.noise import NoiseEstimate, estimate_noise, label_quality
-from noisyfit.noise.belief import Belief, believe, check_matrix, posterior
-from noisyfit.selection import Coreset, logit_gradients
-from noisyfit.selection.trim_and_cover import TrimAndCover
+from noisyfit.noise import estimate_noise, label_quality
+from noisyfit.noise.belief import check_matrix, posterior
+from noisyfit.selection import logit_gradients
 
 
 def _has_decision_function(self: CoresetClassifier) -> bool:
@@ -84,8 +83,8 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         estimated, not used (the features alone decide), or known, with a row for each true class
         in the order of `classes_`.
     cross_fit : int or None, default=3
-        Number of folds for the predictions; None judges rows by a model fitted on them, once,
-        which hides the errors that it has memorised.
+        Number of folds for the predictions of the first round, later ones have two. None judges
+        rows by a model fitted on them, once, which hides the errors that it has memorised.
     n_jobs : int or None, default=None
         Number of folds fitted at the same time, through joblib.
     random_state : int, RandomState instance or None, default=None
@@ -213,77 +212,36 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
 
         counts = None if weight is None else as_counts(weight)[rows]
-        labels = y.copy()  # the given ones, until others are believed
-        teaching = np.ones(len(rows), dtype=bool)
-        matrix = check_matrix(self.transition_matrix, len(classes))
-        belief = first = None
-        for round_number in range(self._n_rounds()):
-            probabilities = out_of_fold_probabilities(
-                estimator,
-                X,
-                labels,
-                classes,
-                n_folds=self.cross_fit,
-                rng=rng,
-                sample_weight=weight,
-                rows=rows,
-                teaching=teaching,
-                n_jobs=self.n_jobs,
-            )
-            if self.trim == "auto":
-                weights = np.ones(len(rows)) if counts is None else counts
-                belief = believe(probabilities, codes[rows], weights, matrix, first)
-                first = first or belief
-                probabilities = belief.posterior
-            kept, coreset, joining = self._select(probabilities, codes[rows], belief, counts, rng)
-            if round_number + 1 < self._n_rounds():
-                teaching = kept | joining
-                labels[rows] = classes[np.where(joining, probabilities.argmax(axis=1), codes[rows])]
-        gradients = logit_gradients(probabilities, codes[rows])
-        chosen, chosen_weights = with_every_class(coreset, gradients, codes[rows], kept)
-        labels = y.copy()
-        labels[rows[joining]] = classes[probabilities[joining].argmax(axis=1)]
-        fitted_on = np.sort(rows[np.concatenate([chosen, np.flatnonzero(joining)])])
+        judge = Judge(
+            trim=self.trim,
+            selection=self.selection,
+            fraction=self.fraction,
+            group_by=self.group_by,
+            pseudo_label=self.pseudo_label,
+            matrix=check_matrix(self.transition_matrix, len(classes)),
+            n_rounds=self.rounds,
+            n_folds=self.cross_fit,
+            n_jobs=self.n_jobs,
+        )
+        verdict = judge.judge(estimator, X, y, classes, rows, weight, counts, rng)
+        chosen, chosen_weights = with_every_class(
+            verdict.coreset,
+            logit_gradients(verdict.probabilities, codes[rows]),
+            codes[rows],
+            verdict.kept,
+        )
+        fitted_on = np.sort(rows[np.concatenate([chosen, np.flatnonzero(verdict.joining)])])
         final_weight = weight
         if self.weights == "cluster":
             final_weight = np.ones(len(y)) if weight is None else weight.copy()
             final_weight[rows[chosen]] = chosen_weights
+        labels = verdict.relabelled(y, rows, classes)
         self.estimator_ = fit_clone(estimator, X, labels, final_weight, fitted_on)
         self.classes_ = classes
         self.coreset_indices_ = rows[chosen]
         self.coreset_weights_ = chosen_weights
-        if belief is None:
-            noise = estimate_noise(probabilities, codes[rows], sample_weight=counts)
-        else:
-            noise = belief.noise
-        self._report_rows(X, codes, rows, probabilities, kept, belief, noise)
+        self._report_rows(X, codes, rows, verdict, counts)
         return self
-
-    def _n_rounds(self) -> int:
-        """Rounds of predictions: one where there is nothing to believe, or no row is held out."""
-        return self.rounds if self.trim == "auto" and self.cross_fit is not None else 1
-
-    def _select(
-        self,
-        probabilities: np.ndarray,
-        codes: np.ndarray,
-        belief: Belief | None,
-        counts: np.ndarray | None,
-        rng: np.random.RandomState,
-    ) -> tuple[np.ndarray, Coreset, np.ndarray]:
-        """Masks of the rows kept and of those that join under another label; the coreset."""
-        kept, coreset = TrimAndCover(self.trim, self.selection, self.fraction).select(
-            logit_gradients(probabilities, codes),
-            codes,
-            probabilities.argmax(axis=1) if self.group_by == "predicted" else codes,
-            None if belief is None else belief.noise.clean_share,
-            counts,
-            rng,
-        )
-        joining = np.zeros(len(codes), dtype=bool)
-        if belief is not None and self.pseudo_label is not None:
-            joining = ~kept & (probabilities.max(axis=1) > self.pseudo_label)
-        return kept, coreset, joining
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
         """Rows in the container they came in, if it can be indexed; the estimator checks more."""
@@ -299,21 +257,23 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         X: Any,
         codes: np.ndarray,
         rows: np.ndarray,
-        held_out: np.ndarray,
-        kept: np.ndarray,
-        belief: Belief | None,
-        noise: NoiseEstimate,
+        verdict: Verdict,
+        counts: np.ndarray | None,
     ) -> None:
         """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
-        probabilities = held_out
+        probabilities, belief = verdict.probabilities, verdict.belief
+        if belief is None:
+            noise = estimate_noise(probabilities, codes[rows], sample_weight=counts)
+        else:
+            noise = belief.noise
         if len(rows) < len(codes):
             probabilities = aligned_probabilities(self.estimator_, X, self.classes_)
             if belief is not None:
                 probabilities = posterior(probabilities, codes, belief.transition)
-            probabilities[rows] = held_out
+            probabilities[rows] = verdict.probabilities
         believed = probabilities.argmax(axis=1)
         if self.trim is not None:
-            trusted = rows[kept]
+            trusted = rows[verdict.kept]
             believed[trusted] = codes[trusted]
         self.transduction_ = self.classes_[believed]
         self.label_quality_ = label_quality(probabilities, codes)

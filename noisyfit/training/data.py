@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from noisyfit.training.rows import Rows
+from noisyfit.training.scaling import input_statistics
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class LabeledRows:
     @cached_property
     def column_statistics(self) -> tuple[Tensor, Tensor] | None:
         """Weighted mean and scale of the columns: one pass, however many networks are built."""
-        return self.rows.mean_and_scale(self.weights)
+        return input_statistics(self.rows, self.weights)
 
     @cached_property
     def used(self) -> np.ndarray:
