@@ -372,6 +372,7 @@ def test_anchor_matrix_matches_a_plain_count(seed, top, shrinkage):
                 surer = (predicted == k) & (confidence > confidence[i])
                 if weight[surer].sum() < needed:
                     counts[k, codes[i]] += weight[i]
+        counts[k] *= min(1, total / weight[codes == k].sum())
     np.testing.assert_allclose(found, counts)
     agreement = counts.trace() / counts.sum()
     for k in range(3):
@@ -380,6 +381,35 @@ def test_anchor_matrix_matches_a_plain_count(seed, top, shrinkage):
             mass = counts[k].sum() + shrinkage
             expected = (counts[k, j] + shrinkage * pooled) / mass if mass else pooled
             assert matrix[k, j] == pytest.approx(expected)
+
+
+def test_anchors_of_a_class_that_is_hardly_found_hardly_count():
+    # One row in ten is labelled 1, but the classifier finds hardly any: of those it takes for class
+    # 1 half are labelled 0. That says nothing about how class 1 is labelled.
+    from noisyfit.noise.anchor import anchor_counts
+
+    codes = np.repeat([0, 1], [900, 100])
+    p = np.tile([0.9, 0.1], (1000, 1))
+    p[895:905] = [0.4, 0.6]
+    assert estimate_noise(p, codes).transition_matrix[1, 1] > 0.75
+    np.testing.assert_allclose(anchor_counts(p, codes, np.ones(1000))[1], [0.5, 0.5])
+    # The same anchors of a class that is found count in full.
+    p[905:] = [0.45, 0.55]
+    np.testing.assert_allclose(anchor_counts(p, codes, np.ones(1000))[1], [5, 5])
+
+
+def test_an_estimated_matrix_leaves_doubt_and_a_known_one_none():
+    from noisyfit.noise.belief import believe
+
+    codes = np.arange(400) % 2
+    p = np.where(np.eye(2)[codes] == 1, 0.9, 0.1)
+    p[:3] = [[0.6, 0.4], [0.7, 0.3], [0.4, 0.6]]
+    belief = believe(p, codes, np.ones(400))
+    assert belief.noise.rate < 0.01
+    quality = belief.posterior[np.arange(400), codes]
+    assert quality[1] < quality[2] < quality[0] < quality[3:].min() < 1
+    known = believe(p, codes, np.ones(400), np.eye(2))
+    np.testing.assert_array_equal(known.posterior, np.eye(2)[codes])
 
 
 @pytest.mark.parametrize("update", [False, True])

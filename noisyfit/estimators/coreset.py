@@ -276,7 +276,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             trusted = rows[verdict.kept]
             believed[trusted] = codes[trusted]
         self.transduction_ = self.classes_[believed]
-        self.label_quality_ = label_quality(probabilities, codes)
+        self.label_quality_ = label_quality(probabilities, codes, "self_confidence")
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 

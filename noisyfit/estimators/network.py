@@ -345,7 +345,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         if trusted is not None:
             believed = np.where(trusted, data.codes, believed)
         self.transduction_ = self.classes_[believed]
-        self.label_quality_ = label_quality(probabilities, data.codes)
+        self.label_quality_ = label_quality(probabilities, data.codes, "self_confidence")
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 

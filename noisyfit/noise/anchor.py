@@ -25,12 +25,17 @@ def anchor_counts(
 
     The anchors of class k are the share ``top`` of the rows predicted as k with the largest
     probability (at least ten; rows tied with the last one are counted too).
+
+    A class predicted less often than it is given counts for less in proportion: a classifier that
+    hardly finds a class has nothing to be sure about, and what it takes for its anchors are the
+    rows of other classes that look most like it.
     """
     n_classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     order = np.lexsort((-confidence, predicted))
     starts = np.searchsorted(predicted[order], np.arange(n_classes + 1))
+    given = np.bincount(y, weights=weight, minlength=n_classes)
     counts = np.zeros((n_classes, n_classes))
     for k in range(n_classes):
         rows = order[starts[k] : starts[k + 1]]
@@ -39,7 +44,8 @@ def anchor_counts(
             needed = max(MINIMUM_ANCHORS, np.floor(top * counted[-1]))
             last = min(int(np.searchsorted(counted, needed)), len(rows) - 1)
             rows = rows[confidence[rows] >= confidence[rows[last]]]
-            counts[k] = np.bincount(y[rows], weights=weight[rows], minlength=n_classes)
+            found = min(1.0, counted[-1] / given[k]) if given[k] > 0 else 1.0
+            counts[k] = found * np.bincount(y[rows], weights=weight[rows], minlength=n_classes)
     return counts
 
 

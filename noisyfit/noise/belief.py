@@ -17,6 +17,10 @@ from .estimate import NoiseEstimate, noise_from_joint
 from .latent import fit_latent
 from .validation import FloatArray, IntArray, check_probabilities
 
+# Share of any class's labels that may be anything, whatever an estimated noise matrix says. Real
+# noise follows no matrix; without it a label would be beyond doubt wherever none was found wrong.
+DOUBT = 0.05
+
 
 @dataclass(frozen=True, eq=False)
 class Belief:
@@ -58,8 +62,11 @@ def believe(
         transition = matrix
     model = fit_latent(probabilities, y, weight, transition, update_transition=False)
     calibrated = model.calibrate(probabilities)
+    even = np.full_like(transition, 1 / len(transition))
     if matrix is None:
-        transition = np.full_like(transition, 1 / len(transition))
+        transition = even
+    elif not isinstance(matrix, np.ndarray):
+        transition = (1 - DOUBT) * transition + DOUBT * even
     return Belief(
         calibrated,
         posterior(calibrated, y, transition),
