@@ -279,7 +279,7 @@ def test_accuracy_says_what_a_method_needs(run, monkeypatch):
 def test_peers_leave_the_global_random_state_alone(monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     monkeypatch.syspath_prepend(str(EXAMPLES / "benchmarks"))
-    import _peers
+    import _loops
 
     X, y = torch.arange(520.0).reshape(260, 2), torch.arange(260) % 2  # a last batch of 4
     options = {"n_classes": 2, "epochs": 2, "hidden": (4,)}
@@ -290,8 +290,8 @@ def test_peers_leave_the_global_random_state_alone(monkeypatch):
     def criterion(logits, y, rows):
         return torch.nn.functional.cross_entropy(logits, y, reduction="none")
 
-    outputs = [_peers.loop(X[:n], y[:n], criterion, seed=0, **options)(X) for n in (260, 260, 257)]
-    first, second = _peers.co_teaching_loop(X, y, 0.4, seed=0, **options)
+    outputs = [_loops.loop(X[:n], y[:n], criterion, seed=0, **options)(X) for n in (260, 260, 257)]
+    first, second = _loops.co_teaching_loop(X, y, 0.4, seed=0, **options)
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(first(X), second(X))

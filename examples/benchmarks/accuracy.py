@@ -126,7 +126,7 @@ def packages_of(method: str) -> list[str]:
 def run(args: argparse.Namespace, methods: list[str], hidden: tuple[int, ...]) -> None:
     """Measure what the file lacks."""
     from _data import load
-    from _peers import warm_up
+    from _loops import warm_up
 
     warm_up()
     lines = open_results(args.results)
