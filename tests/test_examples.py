@@ -182,6 +182,34 @@ def result_line(method, accuracy, seed=0, kind="sym .5", auroc=0.7):
 
 
 @needs_data
+def test_ablation_prints_a_row_for_each_part_and_goes_on(run, tmp_path):
+    arguments = ["--sets", "adult", "--rows", 200, "--epochs", 2, "--results", "ablation.jsonl"]
+    output = run("benchmarks/ablation.py", *arguments)
+    table = [line for line in output.splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 10
+    assert "CRUSTClassifier()" in output
+    file = tmp_path / "ablation.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-9])  # killed while writing
+    assert run("benchmarks/ablation.py", *arguments) == output
+    assert file.read_bytes() == whole
+
+
+@needs_data
+def test_emphasis_guide_draws_a_grid_for_each_noise(run, tmp_path):
+    arguments = ["--sets", "magic", "--rows", 200, "--epochs", 1]
+    files = ["--results", "emphasis.jsonl", "--picture", "emphasis.png"]
+    output = run("benchmarks/emphasis_guide.py", *arguments, *files)
+    assert len(rows_of_table(output, "magic")) == 4
+    results = [json.loads(line) for line in (tmp_path / "emphasis.jsonl").open()]
+    assert len(results) == 4 * 18
+    assert png_size(tmp_path / "emphasis.png")[0] > 500
+    run("benchmarks/emphasis_guide.py", *arguments, *files, "--redo")
+    again = [json.loads(line) for line in (tmp_path / "emphasis.jsonl").open()]
+    assert sorted(map(str, again)) == sorted(map(str, results))
+
+
+@needs_data
 def test_accuracy_goes_on_where_it_was_stopped(run, tmp_path):
     methods = ["cross_entropy", "oracle", "elr", "gce", "sce", "co_teaching", "logistic_regression"]
     setting = ["--rows", 300, "--epochs", 1, "--seeds", 1, "--results", "results.jsonl"]

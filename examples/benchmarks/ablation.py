@@ -59,6 +59,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    sets = list(dict.fromkeys(name for name, _ in CASES))
+    parser.add_argument("--sets", nargs="+", choices=sets, default=sets, help="data sets (all)")
     parser.add_argument("--rows", type=int, default=8000, help="training rows at most (8000)")
     parser.add_argument("--epochs", type=int, default=40, help="epochs (40)")
     parser.add_argument("--results", type=Path, default=DOCS / "results" / "ablation.jsonl")
@@ -70,7 +72,8 @@ def main() -> None:
         for line in open_results(args.results)
     }
     names = ["cross entropy", "oracle", *VARIANTS]
-    todo = [(*case, name) for case in CASES for name in names if (*case, name) not in found]
+    chosen = [case for case in CASES if case[0] in args.sets]
+    todo = [(*case, name) for case in chosen for name in names if (*case, name) not in found]
     known = {(case.set, case.kind): case for case in cases()}
     data = None
     with Progress(args.epochs * len(todo)) as progress:
@@ -86,13 +89,13 @@ def main() -> None:
             append_result(args.results, line)
             progress.bar.update(args.epochs)
 
-    table = np.array([[found[(*case, name)] for case in CASES] for name in names])
+    table = np.array([[found[(*case, name)] for case in chosen] for name in names])
     gain = (table - table[0]).sum(axis=1)
     rows = [
         [name, *map(float, accuracies), float(gain[i] / gain[1])]
         for i, (name, accuracies) in enumerate(zip(names, table, strict=True))
     ]
-    headers = ["", *(f"{name} {kind.split(' (')[0]}" for name, kind in CASES), "gap closed"]
+    headers = ["", *(f"{name} {kind.split(' (')[0]}" for name, kind in chosen), "gap closed"]
     print(format_table(headers, rows, markdown=True))
 
 
