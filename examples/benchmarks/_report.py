@@ -66,7 +66,7 @@ def gap_section(results: Results, found: Sequence[Comparison]) -> list[str]:
         noisy = [run for run in comparison.runs if run.kind != "clean"]
         groups = {
             "All sets": noisy,
-            "Held back (no default was chosen with a look at these)": [
+            "Held back (but see docs/method.md: a few decisions looked at some of these)": [
                 run for run in noisy if run.set not in CHOSEN_ON
             ],
             f"Chosen on ({', '.join(sorted(CHOSEN_ON))})": [
