@@ -101,7 +101,8 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     coreset_weights_ : ndarray of shape (n_coreset,)
         The number (or total weight) of the rows that each of them stands for.
     label_quality_ : ndarray of shape (n_samples,)
-        How far each row's given label is to be trusted, from 0 (surely wrong) to 1.
+        How far each row's given label is to be trusted: the probability, as believed, that it
+        is right.
     transduction_ : ndarray of shape (n_samples,)
         The label believed to be right for each training row.
     noise_rate_ : float

@@ -13,7 +13,8 @@ NETWORK_PARAMETERS = """\
 module : torch.nn.Module class or instance, callable, or None, default=None
         The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
         two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
-        (sparse X gets a sparse first layer). A class or function that has parameters
+        (sparse X gets a sparse first layer; columns that are principal components, as PCA and
+        TruncatedSVD give them, are divided by one scale instead of one each). A class or function that has parameters
         ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is given the sizes;
         its other arguments are set as ``module__<name>``. An instance is copied, so its weights
         are where training starts.
@@ -65,7 +66,8 @@ classes_ : ndarray of shape (n_classes,)
     net_ : skorch.NeuralNet
         The fitted net; the network itself is ``net_.module_``.
     label_quality_ : ndarray of shape (n_samples,)
-        How far each row's given label is to be trusted, from 0 (surely wrong) to 1; set by `fit`.
+        How far each row's given label is to be trusted: the probability, as believed, that it
+        is right; set by `fit`.
     transduction_ : ndarray of shape (n_samples,)
         The label believed to be right for each training row; set by `fit`.
     noise_rate_ : float

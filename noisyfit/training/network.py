@@ -164,6 +164,13 @@ class PlannedNet(skorch.NeuralNet):
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
         return self.module_(x)
 
+    def _set_training(self, training: bool = True) -> None:
+        """Switch the mode where it is another one; skorch goes through all modules every step."""
+        for name in self._modules + self._criteria:
+            module = getattr(self, name + "_")
+            if isinstance(module, nn.Module) and module.training != training:
+                module.train(training)
+
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
     ) -> None:
