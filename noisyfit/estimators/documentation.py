@@ -14,10 +14,10 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
         two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
         (sparse X gets a sparse first layer; columns that are principal components, as PCA and
-        TruncatedSVD give them, are divided by one scale instead of one each). A class or function that has parameters
-        ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is given the sizes;
-        its other arguments are set as ``module__<name>``. An instance is copied, so its weights
-        are where training starts.
+        TruncatedSVD give them, are divided by one scale instead of one each). A class or
+        function that has parameters ``in_features`` and ``out_features``, as ``torch.nn.Linear``
+        has, is given the sizes; its other arguments are set as ``module__<name>``. An instance is
+        copied, so its weights are where training starts.
     max_epochs : int, default=40
         Passes over the training rows; the fitted network is that of the last epoch.
     lr : float, default=1e-3

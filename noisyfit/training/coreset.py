@@ -162,22 +162,23 @@ class CoresetPhases:
 
     def clean_share_now(self, epochs_since_warmup: int) -> np.ndarray:
         """Share of each given class that is believed to be right."""
+        assert self.probabilities is not None
+        if self.belief is not None:
+            right = self.probabilities[np.arange(len(self.codes)), self.codes]
+        else:
+            right = self.probabilities.argmax(axis=1) == self.codes
+        n_classes = self.data.n_classes
+        totals = np.bincount(self.codes, self.counts, minlength=n_classes)
+        trusted = np.bincount(self.codes, right * self.counts, minlength=n_classes)
+        share: np.ndarray = trusted / np.where(totals > 0, totals, 1)
         if self.belief is not None:
             # Half by the screening, half by what the network has found out since.
-            assert self.probabilities is not None
-            given = self.probabilities[np.arange(len(self.codes)), self.codes] * self.counts
-            n_classes = self.data.n_classes
-            totals = np.bincount(self.codes, self.counts, minlength=n_classes)
-            now = np.bincount(self.codes, given, minlength=n_classes) / np.maximum(totals, 1e-12)
-            return ((self.belief.noise.clean_share + now) / 2).clip(*SHARE_LIMITS)
-        # Without held-out predictions the teacher's agreement with the labels has to do. It
-        # grows as labels are memorised, so it is discounted while the network still learns.
-        growth = 0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS)
-        assert self.probabilities is not None
-        agrees = (self.probabilities.argmax(axis=1) == self.codes) * self.counts
-        totals = np.bincount(self.codes, self.counts, minlength=self.data.n_classes)
-        agreed = np.bincount(self.codes, agrees, minlength=self.data.n_classes)
-        return (growth * agreed / np.where(totals > 0, totals, 1)).clip(*SHARE_LIMITS)
+            share = (self.belief.noise.clean_share + share) / 2
+        else:
+            # Without held-out predictions the teacher's agreement with the labels has to do. It
+            # grows as labels are memorised, so it is discounted while the network still learns.
+            share = share * (0.6 + 0.4 * min(1.0, (epochs_since_warmup + 1) / GROWTH_EPOCHS))
+        return share.clip(*SHARE_LIMITS)
 
     def _plan(self, *, with_pseudo_labels: bool) -> EpochPlan:
         coreset = self.coreset
