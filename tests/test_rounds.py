@@ -105,7 +105,7 @@ def test_sample_weights_go_with_their_rows(problem):
 def test_a_second_round_beats_the_first_and_both_the_plain_classifier(noise):
     X, y = load_digits(return_X_y=True)
     X = X / 16
-    given, wrong = noise(y[:1200], 0.35, random_state=0)
+    given, wrong = noise(y[:1200], 0.4, random_state=0)
     model = LogisticRegression(C=10, max_iter=1000)
 
     def results(rounds):
@@ -115,5 +115,5 @@ def test_a_second_round_beats_the_first_and_both_the_plain_classifier(noise):
 
     plain = model.fit(X[:1200], given).score(X[1200:], y[1200:])
     first, second = results(1), results(2)
-    assert plain + 0.02 < first[0] < second[0]
+    assert plain + 0.03 < first[0] < second[0]
     assert first[1] < second[1]
