@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from noisyfit.selection.central import central_medoids
 from noisyfit.selection.distances import MEMORY_BUDGET
-from noisyfit.selection.greedy import greedy_medoids
+from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -22,6 +21,7 @@ from noisyfit.selection.inputs import (
     as_points,
     as_sample_weight,
     check_k,
+    to_numpy,
     to_tensor,
 )
 from noisyfit.selection.objective import assign_to_medoids, cluster_weights
@@ -55,34 +55,9 @@ class Coreset:
 
 
 _Random: TypeAlias = np.random.RandomState | np.random.Generator
-_Selector: TypeAlias = Callable[
-    [torch.Tensor, int, FloatVector, int, _Random], tuple[IndexVector, FloatVector | None]
-]
-
-
-def _greedy(
-    points: torch.Tensor, k: int, weights: FloatVector, memory_budget: int, random: _Random
-) -> tuple[IndexVector, FloatVector | None]:
-    return greedy_medoids(points, k, sample_weight=weights, memory_budget=memory_budget)
-
-
-def _central(
-    points: torch.Tensor, k: int, weights: FloatVector, memory_budget: int, random: _Random
-) -> tuple[IndexVector, FloatVector | None]:
-    indices = central_medoids(points, k, sample_weight=weights, memory_budget=memory_budget)
-    return indices, None
-
-
-def _random(
-    points: torch.Tensor, k: int, weights: FloatVector, memory_budget: int, random: _Random
-) -> tuple[IndexVector, FloatVector | None]:
-    return random.choice(len(points), size=k, replace=False), None
-
-
-_SELECTORS: dict[str, _Selector] = {"greedy": _greedy, "central": _central, "random": _random}
 
 #: The values that `select_coreset` takes for ``method``.
-SELECTION_METHODS = ("all", *_SELECTORS)
+SELECTION_METHODS = ("all", "greedy", "central", "random")
 
 
 def select_coreset(
@@ -162,18 +137,25 @@ def select_coreset(
     if method == "all":
         return _every_candidate(np.concatenate(rows_of_groups), weights)
     random = _check_random_state(random_state)
+    chosen = _choose(
+        method,
+        (
+            Group(points[to_tensor(rows, points)], to_tensor(weights[rows], points), int(size))
+            for rows, size in zip(rows_of_groups, sizes, strict=True)
+        ),
+        memory_budget,
+        random,
+    )
     assignment = np.full(n, -1, dtype=np.int64)
     indices: list[IndexVector] = []
     gains: list[FloatVector] = []
     total = 0.0
-    for rows, size, start in zip(rows_of_groups, sizes, np.cumsum(sizes) - sizes, strict=True):
-        members = points[to_tensor(rows, points)]
-        chosen, gain = _SELECTORS[method](members, size, weights[rows], memory_budget, random)
-        nearest, distance = assign_to_medoids(members, chosen, memory_budget=memory_budget)
-        indices.append(rows[chosen])
-        gains.extend([] if gain is None else [gain])
-        assignment[rows] = start + nearest
-        total += float(weights[rows] @ distance)
+    starts = np.cumsum(sizes) - sizes
+    for rows, start, medoids in zip(rows_of_groups, starts, chosen, strict=True):
+        indices.append(rows[medoids.indices])
+        gains.extend([] if medoids.gains is None else [medoids.gains])
+        assignment[rows] = start + medoids.assignment
+        total += float(weights[rows] @ medoids.distance)
     return Coreset(
         indices=np.concatenate(indices),
         weights=cluster_weights(assignment, int(sizes.sum()), weights),
@@ -181,6 +163,25 @@ def select_coreset(
         gains=np.concatenate(gains) if gains else None,
         total_distance=total,
     )
+
+
+def _choose(
+    method: str, groups: Iterable[Group], memory_budget: int, random: _Random
+) -> Iterator[GroupMedoids]:
+    """Medoids of every group, one after the other."""
+    if method == "greedy":
+        yield from cover_greedily(groups, memory_budget=memory_budget)
+        return
+    for points, weights, k, _ in groups:
+        if method == "central":
+            weights_here = to_numpy(weights).astype(np.float64)
+            indices = central_medoids(
+                points, k, sample_weight=weights_here, memory_budget=memory_budget
+            )
+        else:
+            indices = random.choice(len(points), size=k, replace=False)
+        nearest = assign_to_medoids(points, indices, memory_budget=memory_budget)
+        yield GroupMedoids(indices, None, *nearest)
 
 
 def _every_candidate(indices: IndexVector, weights: FloatVector) -> Coreset:

@@ -111,13 +111,17 @@ class Distances:
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
         # A block and the temporaries made from it are about three blocks in all.
         self.rows_per_block = max(1, min(memory_budget // 3, preferred) // row_bytes)
-        if keep_if_it_fits and points.shape[0] * row_bytes <= memory_budget:
+        if keep_if_it_fits and points.shape[0] * row_bytes <= memory_budget // 2:
             matrix = points.new_empty((points.shape[0], self._others.shape[0]))
             for part, (_, block) in zip(
                 matrix.split(self.rows_per_block), self.blocks(), strict=True
             ):
                 part.copy_(block)
             self._matrix = matrix
+
+    def forget(self) -> None:
+        """Give the memory of a matrix that was kept back; rows are computed from now on."""
+        self._matrix = None
 
     def blocks(
         self, rows: torch.Tensor | None = None

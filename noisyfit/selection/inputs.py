@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,6 +104,38 @@ def check_k(k: Any, n: int) -> int:
     if not 1 <= int(k) <= n:
         raise ValueError(f"k must lie between 1 and the number of rows n={n}, got k={k}.")
     return int(k)
+
+
+def number_of_medoids(k: Any, n: int) -> int:
+    """Return how many medoids k asks for: a number from 1 to n, or a share of n in (0, 1]."""
+    if isinstance(k, Integral):
+        return check_k(k, n)
+    if not isinstance(k, Real):
+        raise TypeError(f"k must be an integer, or a float that is a share of the rows, got {k!r}.")
+    if not 0 < float(k) <= 1:
+        raise ValueError(f"k={k} is a float and so a share of the rows: it must lie in (0, 1].")
+    return max(1, round(float(k) * n))
+
+
+def as_start(start: Any, n: int, k: int) -> IndexVector:
+    """Return distinct row indices, at most k of them; none for None."""
+    if start is None:
+        return np.empty(0, dtype=np.int64)
+    rows = to_numpy(start)
+    if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+        raise ValueError(
+            f"start must be a vector of row indices, got dtype {rows.dtype} and shape {rows.shape}."
+        )
+    rows = rows.astype(np.int64)
+    if len(rows) and not (rows.min() >= 0 and rows.max() < n):
+        raise ValueError(
+            f"start must be indices of the {n} rows, got {rows.min()} to {rows.max()}."
+        )
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError("start must not name a row twice.")
+    if len(rows) > k:
+        raise ValueError(f"start names {len(rows)} rows, more than the k={k} asked for.")
+    return rows
 
 
 def to_numpy(values: Any) -> np.ndarray:
