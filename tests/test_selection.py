@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from references import (
+    BUDGETS,
+    naive_distances,
+    naive_total,
+    quick,
+    random_points,
+    seeds,
+)
 
 from noisyfit.selection import (
     SELECTION_METHODS,
@@ -25,49 +31,6 @@ from noisyfit.selection import (
     select_coreset,
     total_distance,
 )
-
-ONE_ROW = 1  # a memory budget in which blocks hold one row, so the matrix-free engine runs
-BUDGETS = (2**30, ONE_ROW)
-
-seeds = st.integers(0, 2**31)
-quick = settings(deadline=None, max_examples=20)
-
-
-def random_points(seed, n=None, d=None, clustered=True):
-    """Points without ties; n and d random unless given, in clusters of different width."""
-    rng = np.random.default_rng(seed)
-    n = rng.integers(2, 40) if n is None else n
-    d = rng.integers(1, 6) if d is None else d
-    centres = 3 * rng.normal(size=(4, d))
-    return centres[rng.integers(4, size=n)] * clustered + rng.normal(size=(n, d))
-
-
-def naive_distances(points, others=None):
-    points = np.asarray(points, dtype=np.float64)
-    others = points if others is None else np.asarray(others, dtype=np.float64)
-    return np.sqrt(((points[:, None] - others[None]) ** 2).sum(axis=2))
-
-
-def naive_greedy(points, k, weights=None):
-    """Facility location, all gains anew in every step."""
-    distances = naive_distances(points)
-    weights = np.ones(len(points)) if weights is None else weights
-    totals = weights @ distances
-    chosen = [int(np.flatnonzero(totals <= totals.min() * (1 + 1e-12))[0])]
-    scale = None
-    while len(chosen) < k:
-        nearest = distances[chosen].min(axis=0)
-        gains = weights @ np.maximum(nearest[:, None] - distances, 0)
-        gains[chosen] = -np.inf
-        scale = gains.max() if scale is None else scale
-        chosen.append(int(np.flatnonzero(gains >= gains.max() - 1e-12 * scale)[0]))
-    return np.array(chosen)
-
-
-def naive_total(points, medoids, weights=None):
-    nearest = naive_distances(points)[list(medoids)].min(axis=0)
-    return float(nearest.sum() if weights is None else weights @ nearest)
-
 
 # Distances
 
@@ -168,146 +131,6 @@ def test_cluster_weights_add_sample_weights_and_skip_unassigned_rows():
     weights = cluster_weights([0, 2, 0, -1], 4, sample_weight=[1, 2, 3, 100])
     np.testing.assert_array_equal(weights, [4, 0, 2, 0])
     assert weights.dtype == np.float64
-
-
-# Greedy
-
-
-@quick
-@given(seeds, st.floats(0, 1), st.booleans(), st.sampled_from(BUDGETS))
-def test_greedy_is_brute_force_greedy(seed, share, weighted, budget):
-    points = random_points(seed)
-    n = len(points)
-    k = max(1, round(share * n))
-    weights = np.random.default_rng(seed).uniform(0.1, 5, n) if weighted else None
-    result = greedy_medoids(points, k, sample_weight=weights, memory_budget=budget)
-    np.testing.assert_array_equal(result.indices, naive_greedy(points, k, weights))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("k", [30, 150])
-def test_engines_agree(dtype, k):
-    points = random_points(0, 300, 8).astype(dtype)
-    kept, free = (greedy_medoids(points, k, memory_budget=budget) for budget in BUDGETS)
-    assert total_distance(points, free.indices) == pytest.approx(
-        total_distance(points, kept.indices), rel=1e-4 if dtype == np.float32 else 1e-12
-    )
-    reference = naive_total(points, naive_greedy(points, k))
-    assert naive_total(points, kept.indices) == pytest.approx(reference, rel=1e-4)
-
-
-@quick
-@given(seeds, st.sampled_from(BUDGETS))
-def test_gains(seed, budget):
-    points = random_points(seed)
-    n = len(points)
-    weights = np.random.default_rng(seed).random(n) + 0.1
-    indices, gains = greedy_medoids(points, n, sample_weight=weights, memory_budget=budget)
-    assert sorted(indices) == list(range(n))  # no medoid twice
-    assert (gains >= 0).all()
-    assert (np.diff(gains) <= 1e-9 * gains[0]).all()
-    objective = [facility_location(points, indices[: j + 1], weights) for j in range(n)]
-    np.testing.assert_allclose(np.cumsum(gains), objective, rtol=1e-9)
-    assert objective[-1] == pytest.approx(distance_bound(points, weights) * weights.sum())
-
-
-@quick
-@given(seeds, st.integers(1, 20))
-def test_smaller_selections_begin_larger_ones(seed, k):
-    points = random_points(seed, 20)
-    few, all_ = greedy_medoids(points, k), greedy_medoids(points, 20)
-    np.testing.assert_array_equal(few.indices, all_.indices[:k])
-    np.testing.assert_allclose(few.gains, all_.gains[:k])
-
-
-@quick
-@given(seeds, st.integers(2, 8), st.data())
-def test_greedy_keeps_its_promise(seed, n, data):
-    """Nemhauser, Wolsey and Fisher: at least 1 - 1/e of the best objective."""
-    points = random_points(seed, n)
-    k = data.draw(st.integers(1, n))
-    bound = naive_distances(points).max()
-    best = max(n * bound - naive_total(points, subset) for subset in combinations(range(n), k))
-    found = facility_location(points, greedy_medoids(points, k).indices, bound=bound)
-    assert found >= (1 - 1 / np.e) * best - 1e-9
-
-
-@quick
-@given(seeds)
-def test_permuting_rows_permutes_the_choice(seed):
-    points = random_points(seed, 30)
-    weights = np.random.default_rng(seed).uniform(0.5, 2, 30)  # weights leave no ties
-    order = np.random.default_rng(seed).permutation(30)
-    for select in (lambda *a, **b: greedy_medoids(*a, **b).indices, central_medoids):
-        expected = select(points, 8, sample_weight=weights)
-        found = select(points[order], 8, sample_weight=weights[order])
-        np.testing.assert_array_equal(order[found], expected)
-
-
-@quick
-@given(seeds, st.floats(1e-6, 1e6), st.floats(-100, 100))
-def test_scaling_and_moving_the_points_keeps_the_choice(seed, scale, offset):
-    points = random_points(seed, 25)
-    np.testing.assert_array_equal(
-        greedy_medoids(points * scale, 6).indices, greedy_medoids(points, 6).indices
-    )
-    np.testing.assert_array_equal(
-        greedy_medoids(points + offset, 6).indices, greedy_medoids(points, 6).indices
-    )
-
-
-@quick
-@given(seeds, st.sampled_from(BUDGETS))
-def test_an_integer_weight_stands_for_copies(seed, budget):
-    points = random_points(seed, 15)
-    counts = np.random.default_rng(seed).integers(1, 4, 15)
-    copies = np.repeat(np.arange(15), counts)
-    weighted = greedy_medoids(points, 6, sample_weight=counts, memory_budget=budget)
-    copied = greedy_medoids(points[copies], 6, memory_budget=budget)
-    np.testing.assert_allclose(weighted.gains, copied.gains, rtol=1e-9, atol=1e-9)
-    first = central_medoids(points[copies], 1)
-    np.testing.assert_array_equal(central_medoids(points, 1, sample_weight=counts), copies[first])
-
-
-@pytest.mark.parametrize("select", [lambda *a, **b: greedy_medoids(*a, **b)[0], central_medoids])
-def test_rows_of_zero_weight_count_for_nothing_and_come_last(select):
-    points = random_points(3, 20)
-    weights = np.ones(20)
-    weights[[2, 5, 11]] = 0
-    present = np.flatnonzero(weights)
-    expected = present[select(points[present], 17)]
-    np.testing.assert_array_equal(select(points, 20, sample_weight=weights), [*expected, 2, 5, 11])
-    np.testing.assert_array_equal(select(points, 4, sample_weight=weights), expected[:4])
-
-
-@pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_copies_and_equal_points(dtype, budget):
-    equal = np.full((6, 3), 0.3, dtype=dtype)
-    indices, gains = greedy_medoids(equal, 6, memory_budget=budget)
-    np.testing.assert_array_equal(indices, np.arange(6))
-    np.testing.assert_allclose(gains, 0, atol=1e-6)
-
-    pairs = np.repeat(random_points(1, 10, 3), 2, axis=0).astype(dtype)
-    indices, gains = greedy_medoids(pairs, 20, memory_budget=budget)
-    assert set(indices[:10]) == set(
-        range(0, 20, 2)
-    )  # one of each, the lower index, before any twice
-    np.testing.assert_array_equal(gains[10:], 0)
-
-
-def test_one_row():
-    indices, gains = greedy_medoids(np.array([[5.0, 1.0]]), 1)
-    assert indices.tolist() == [0]
-    assert gains.tolist() == [0.0]
-    assert central_medoids(np.array([[5.0, 1.0]]), 1).tolist() == [0]
-
-
-def test_float32_reaches_the_objective_of_float64():
-    for points in (random_points(0, 400, 16), random_points(0, 400, 16) * [1] + 50):
-        double = greedy_medoids(points, 200).indices
-        single = greedy_medoids(points.astype(np.float32), 200).indices
-        assert naive_total(points, single) == pytest.approx(naive_total(points, double), rel=1e-4)
 
 
 # Central
