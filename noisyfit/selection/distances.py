@@ -2,8 +2,8 @@
 
 ``|x - y|^2 = |x|^2 + |y|^2 - 2 x.y`` turns distances into one matrix product, the fastest operation
 of any device, but subtracts nearly equal numbers when x and y are close. Two measures keep the
-result exact enough: points are first centred on their mean, which makes the norms as small as they
-can be, and rows that still hold a cancelled entry are computed again in float64.
+result exact enough: points are first centred where most of them are, which makes most norms small,
+and rows that still hold a cancelled entry are computed again in float64.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ ROUNDING = {torch.float32: 2e-8, torch.float64: 1e-12}
 # Blocks that stay in the processor's cache are several times faster; other devices want big ones.
 _BLOCK_BYTES_CPU = 2**22
 _BLOCK_BYTES_DEVICE = 2**28
+
+_ROWS_FOR_CENTRE = 1024
 
 # A squared distance below this share of the squared norm has lost digits to cancellation (float32:
 # points closer than 1 % of their norm), and below the second one it has none left.
@@ -74,6 +76,21 @@ def euclidean_distances(
     return np.concatenate([block.cpu().numpy() for _, block in distances.blocks()])
 
 
+class Storage:
+    """Memory for distance matrices, one after the other: new memory takes time to be mapped."""
+
+    def __init__(self) -> None:
+        self._memory: torch.Tensor | None = None
+
+    def matrix(self, like: torch.Tensor, n_rows: int, n_columns: int) -> torch.Tensor:
+        """An uninitialised matrix in this memory, which is enlarged if need be."""
+        size = n_rows * n_columns
+        if self._memory is None or len(self._memory) < size:
+            self._memory = None
+            self._memory = like.new_empty(size)
+        return self._memory[:size].view(n_rows, n_columns)
+
+
 class Distances:
     """Distances between two sets of points, handed out in blocks of rows.
 
@@ -84,8 +101,8 @@ class Distances:
         None stands for `points`; a point's distance to itself is then exactly zero.
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time.
-    keep_if_it_fits : bool, default=False
-        Keep the whole matrix, if it fits the budget, for many requests of the same rows.
+    keep_in : Storage, default=None
+        Keep the whole matrix there, if it fits half the budget, for many requests of rows.
     """
 
     def __init__(
@@ -94,11 +111,11 @@ class Distances:
         others: torch.Tensor | None = None,
         *,
         memory_budget: int = MEMORY_BUDGET,
-        keep_if_it_fits: bool = False,
+        keep_in: Storage | None = None,
     ) -> None:
         if memory_budget < 1:
             raise ValueError(f"memory_budget must be a positive number of bytes: {memory_budget}.")
-        centre = points.mean(dim=0)
+        centre = _centre(points)
         self._to_itself = others is None
         self._points = points - centre
         self._others = self._points if others is None else others - centre
@@ -106,13 +123,15 @@ class Distances:
         self._other_norms = self._norms if others is None else _squared_norms(self._others)
         self._double: tuple[torch.Tensor, ...] | None = None
         self._matrix: torch.Tensor | None = None
+        self._crowded: torch.Tensor | None = None
 
         row_bytes = self._others.shape[0] * points.element_size()
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
         # A block and the temporaries made from it are about three blocks in all.
         self.rows_per_block = max(1, min(memory_budget // 3, preferred) // row_bytes)
-        if keep_if_it_fits and points.shape[0] * row_bytes <= memory_budget // 2:
-            matrix = points.new_empty((points.shape[0], self._others.shape[0]))
+        n_bytes = points.shape[0] * row_bytes
+        if keep_in is not None and n_bytes <= memory_budget // 2:
+            matrix = keep_in.matrix(points, points.shape[0], self._others.shape[0])
             for part, (_, block) in zip(
                 matrix.split(self.rows_per_block), self.blocks(), strict=True
             ):
@@ -120,34 +139,58 @@ class Distances:
             self._matrix = matrix
 
     def forget(self) -> None:
-        """Give the memory of a matrix that was kept back; rows are computed from now on."""
+        """Leave the storage to others; rows are computed from now on."""
         self._matrix = None
 
     def blocks(
         self, rows: torch.Tensor | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield ``(rows, distances)``, the latter of shape (len(rows), m) and free to overwrite."""
-        if rows is None:
-            rows = torch.arange(self._points.shape[0], device=self._points.device)
-        for part in rows.split(self.rows_per_block):
-            yield part, self.rows(part)
+        if rows is not None or self._matrix is not None or self._crowded is not None:
+            if rows is None:
+                rows = torch.arange(self._points.shape[0], device=self._points.device)
+            for part in rows.split(self.rows_per_block):
+                yield part, self.rows(part)
+            return
+        # The first pass over all rows finds those that will always have to be computed again.
+        crowded = []
+        for part in torch.arange(self._points.shape[0], device=self._points.device).split(
+            self.rows_per_block
+        ):
+            block, cancelled = self._compute(part, None)
+            crowded.append(cancelled)
+            yield part, block
+        self._crowded = torch.cat(crowded)
 
     def rows(self, rows: torch.Tensor) -> torch.Tensor:
         """Return the distances (len(rows), m) from the points of these indices, as one block."""
         if self._matrix is not None:
             return self._matrix.index_select(0, rows)
+        suspects = None if self._crowded is None else self._crowded[rows]
+        return self._compute(rows, suspects)[0]
+
+    def between(self, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        """Return the distances (len(rows), len(columns)) between points of these indices."""
+        part = Distances(self._points[rows], self._others[columns])
+        return torch.cat([block for _, block in part.blocks()])
+
+    def _compute(
+        self, rows: torch.Tensor, suspects: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Distances of these rows, and which of them had to be computed again."""
         norms = self._norms[rows]
         squared = _expand(self._points[rows], norms, self._others, self._other_norms)
         if self._to_itself:
             # A point's own entry would make every row look cancelled.
             itself = torch.arange(len(rows), device=rows.device), rows
             squared[itself] = torch.inf
-        cancelled = squared.amin(dim=1) <= _CANCELLED[squared.dtype] * norms
-        if cancelled.any():
-            squared[cancelled] = self._recompute(rows[cancelled]).to(squared.dtype)
+        if suspects is None:
+            suspects = squared.amin(dim=1) <= _CANCELLED[squared.dtype] * norms
+        if suspects.any():
+            squared[suspects] = self._recompute(rows[suspects]).to(squared.dtype)
         if self._to_itself:
             squared[itself] = 0
-        return squared.sqrt_()
+        return squared.sqrt_(), suspects
 
     def _recompute(self, rows: torch.Tensor) -> torch.Tensor:
         """Squared distances in the best precision there is, zero where no digit is left."""
@@ -159,6 +202,11 @@ class Distances:
         squared = _expand(points[rows], norms[rows], others, other_norms)
         nothing_left = squared <= _NOTHING_LEFT[squared.dtype] * norms[rows, None]
         return squared.masked_fill_(nothing_left, 0)
+
+
+def _centre(points: torch.Tensor) -> torch.Tensor:
+    """A point where many points are: gradients of rows that are learned lie close together."""
+    return points[:: -(-len(points) // _ROWS_FOR_CENTRE)].median(dim=0).values
 
 
 def _squared_norms(points: torch.Tensor) -> torch.Tensor:
@@ -174,4 +222,6 @@ def _squared_norms(points: torch.Tensor) -> torch.Tensor:
 def _expand(
     points: torch.Tensor, norms: torch.Tensor, others: torch.Tensor, other_norms: torch.Tensor
 ) -> torch.Tensor:
-    return torch.addmm(other_norms[None, :], points, others.T, alpha=-2).add_(norms[:, None])
+    # The sum of the norms first: it makes the result symmetric in the two points to the last bit.
+    squared = norms[:, None] + other_norms[None, :]
+    return squared.addmm_(points, others.T, alpha=-2)

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from noisyfit.selection.covering import Covering
-from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances
+from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances, Storage
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -185,10 +185,11 @@ def cover_greedily(
     memory_budget: int = MEMORY_BUDGET,
 ) -> Iterator[GroupMedoids]:
     """Choose the medoids of each group; the groups' last parts are done together."""
+    storage = Storage()
     waiting: list[_Begun] = []
     n_pairs = 0
     for group in groups:
-        begun = _begin(group, minimum_gain, memory_budget)
+        begun = _begin(group, minimum_gain, memory_budget, storage)
         waiting.append(begun)
         n_pairs += 0 if begun.near is None else len(begun.near.others)
         if n_pairs >= min(_PAIRS_TOGETHER, memory_budget // 4 // _BYTES_PER_PAIR):
@@ -203,15 +204,16 @@ class _Begun(NamedTuple):
     near: Neighbourhoods | None
 
 
-def _begin(group: Group, minimum_gain: float, memory_budget: int) -> _Begun:
+def _begin(group: Group, minimum_gain: float, memory_budget: int, storage: Storage) -> _Begun:
     """Choose the first medoids one by one, and list the pairs that matter for the others."""
-    distances = Distances(group.points, memory_budget=memory_budget, keep_if_it_fits=True)
+    distances = Distances(group.points, memory_budget=memory_budget, keep_in=storage)
     covering = Covering(distances, group.weights, group.start)
     n_pairs = len(group.points) ** 2
     most = min(max(_NEAR_SHARE * n_pairs, _FEW_PAIRS), memory_budget / 4 / _BYTES_PER_PAIR)
     while len(covering.chosen) < group.k and covering.share_of_near_pairs() * n_pairs > most:
         medoid = covering.best()
         if float(covering.gains[medoid]) < minimum_gain:
+            distances.forget()
             return _Begun(group, covering, None)
         covering.add(medoid)
     near = None
@@ -279,6 +281,6 @@ def _give_back(covering: Covering, medoids: torch.Tensor) -> None:
     kept = torch.zeros(len(covering.owner), dtype=torch.bool, device=medoids.device)
     kept[medoids] = True
     orphans = (~kept[covering.owner]).nonzero()[:, 0]
-    for rows, block in covering.distances.blocks(orphans):
-        nearest, position = block[:, medoids].min(dim=1)
-        covering.nearest[rows], covering.owner[rows] = nearest, medoids[position]
+    if len(orphans):
+        nearest, position = covering.distances.between(orphans, medoids).min(dim=1)
+        covering.nearest[orphans], covering.owner[orphans] = nearest, medoids[position]

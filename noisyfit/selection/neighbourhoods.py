@@ -37,8 +37,10 @@ class Neighbourhoods:
         for rows, block in distances.blocks():
             near = block < torch.maximum(nearest[rows, None], nearest[None])
             places = flat_nonzero(near)
-            counts.append(near.sum(dim=1))
-            others.append((places % n).int())
+            edges = torch.arange(len(rows) + 1, device=rows.device) * n
+            ends = torch.searchsorted(places, edges)
+            counts.append(ends.diff())
+            others.append((places - torch.repeat_interleave(edges[:-1], counts[-1])).int())
             kept.append(block.view(-1).index_select(0, places))
         starts = torch.zeros(n + 1, dtype=torch.long, device=nearest.device)
         torch.cumsum(torch.cat(counts), dim=0, out=starts[1:])
