@@ -42,7 +42,7 @@ from noisyfit.selection.objective import distance_bound
 
 # Lists of near pairs are made as soon as they hold at most this share of all pairs, or so few that
 # it does not matter, and fit a quarter of the memory budget.
-_NEAR_SHARE = 1 / 24
+_NEAR_SHARE = 1 / 80
 _FEW_PAIRS = 2**18
 _BYTES_PER_PAIR = 8
 

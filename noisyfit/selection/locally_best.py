@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import torch
 
-from noisyfit.selection.neighbourhoods import Neighbourhoods, flat_nonzero
+from noisyfit.selection.neighbourhoods import Neighbourhoods, flat_nonzero, where_less
 
 # Candidates whose gain is at least this share of their group's best are looked at in a round. A
 # smaller share makes fewer rounds, in which more candidates turn out not to be locally best.
-_WINDOW = 0.7
+_WINDOW = 0.8
 
 # Lists of near points are shortened when there are so many times the medoids of the last time.
 _SHORTEN_AFTER = 2.0
@@ -123,7 +123,7 @@ def _choose_locally_best(
     Returns them, the points that come nearer by them, and the distances these had before.
     """
     rank, points, distances = near.of(candidates)
-    closer = flat_nonzero(distances < cover.nearest.index_select(0, points))
+    closer = where_less(distances, cover.nearest.index_select(0, points))
     rank, points = rank.index_select(0, closer), points.index_select(0, closer)
     first = torch.full_like(cover.owner, len(candidates))
     first.scatter_reduce_(0, points, rank, "amin")
@@ -151,7 +151,7 @@ def _lower_gains(
     """Take from the gains what the candidates near these points can no longer contribute."""
     position, candidates, distances = near.of(points)
     old = before.index_select(0, position)
-    lost = flat_nonzero(distances < old)
+    lost = where_less(distances, old)
     position, old = position.index_select(0, lost), old.index_select(0, lost)
     now = cover.nearest.index_select(0, points).index_select(0, position)
     share = old.to(gains) - torch.maximum(distances.index_select(0, lost), now)
