@@ -37,14 +37,13 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.locally_best import Cover, choose_the_rest
-from noisyfit.selection.neighbourhoods import Neighbourhoods
+from noisyfit.selection.neighbourhoods import BYTES_PER_PAIR, Neighbourhoods
 from noisyfit.selection.objective import distance_bound
 
 # Lists of near pairs are made as soon as they hold at most this share of all pairs, or so few that
 # it does not matter, and fit a quarter of the memory budget.
 _NEAR_SHARE = 1 / 80
 _FEW_PAIRS = 2**18
-_BYTES_PER_PAIR = 8
 
 # Groups are finished together up to this many pairs: small groups cost as little as large ones.
 _PAIRS_TOGETHER = 2**22
@@ -192,7 +191,7 @@ def cover_greedily(
         begun = _begin(group, minimum_gain, memory_budget, storage)
         waiting.append(begun)
         n_pairs += 0 if begun.near is None else len(begun.near.others)
-        if n_pairs >= min(_PAIRS_TOGETHER, memory_budget // 4 // _BYTES_PER_PAIR):
+        if n_pairs >= min(_PAIRS_TOGETHER, memory_budget // 4 // BYTES_PER_PAIR):
             yield from _finish(waiting, minimum_gain)
             waiting, n_pairs = [], 0
     yield from _finish(waiting, minimum_gain)
@@ -209,7 +208,7 @@ def _begin(group: Group, minimum_gain: float, memory_budget: int, storage: Stora
     distances = Distances(group.points, memory_budget=memory_budget, keep_in=storage)
     covering = Covering(distances, group.weights, group.start)
     n_pairs = len(group.points) ** 2
-    most = min(max(_NEAR_SHARE * n_pairs, _FEW_PAIRS), memory_budget / 4 / _BYTES_PER_PAIR)
+    most = min(max(_NEAR_SHARE * n_pairs, _FEW_PAIRS), memory_budget / 4 / BYTES_PER_PAIR)
     while len(covering.chosen) < group.k and covering.share_of_near_pairs() * n_pairs > most:
         medoid = covering.best()
         if float(covering.gains[medoid]) < minimum_gain:

@@ -117,6 +117,22 @@ def number_of_medoids(k: Any, n: int) -> int:
     return max(1, round(float(k) * n))
 
 
+def check_medoids(medoids: Any, n: int) -> IndexVector:
+    """Return row indices of medoids, at least one."""
+    indices = to_numpy(medoids)
+    if indices.ndim != 1 or len(indices) == 0 or indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"medoids must be a non-empty vector of row indices, got dtype {indices.dtype} "
+            f"and shape {indices.shape}."
+        )
+    if indices.min() < 0 or indices.max() >= n:
+        raise ValueError(
+            f"medoids must be indices of the {n} rows of points, got {indices.min()} to "
+            f"{indices.max()}."
+        )
+    return indices.astype(np.int64)
+
+
 def as_start(start: Any, n: int, k: int) -> IndexVector:
     """Return distinct row indices, at most k of them; none for None."""
     if start is None:

@@ -13,6 +13,9 @@ import torch
 
 from noisyfit.selection.distances import Distances
 
+#: Bytes that a listed pair takes up in float32: a point's number and a distance.
+BYTES_PER_PAIR = 8
+
 # Long lists are gone through in parts of about this many pairs.
 _PAIRS_AT_A_TIME = 2**21
 

@@ -20,6 +20,7 @@ from noisyfit.selection.inputs import (
     IndexVector,
     as_points,
     as_sample_weight,
+    check_medoids,
     to_numpy,
     to_tensor,
 )
@@ -60,7 +61,7 @@ def assign_to_medoids(
     (array([1, 1, 0, 0]), array([0., 1., 1., 0.]))
     """
     tensor = as_points(points)
-    chosen = _check_medoids(medoids, len(tensor), tensor.device)
+    chosen = to_tensor(check_medoids(medoids, len(tensor)), tensor)
     centres = tensor[chosen]
     blocks = Distances(tensor, centres, memory_budget=memory_budget).blocks()
     nearest = [block.min(dim=1) for _, block in blocks]
@@ -207,18 +208,3 @@ def cluster_weights(assignment: Any, n_medoids: int, sample_weight: Any = None) 
     assigned = positions >= 0
     weights = np.bincount(positions[assigned], row_weights[assigned], minlength=n_medoids)
     return weights.astype(np.float64, copy=False)
-
-
-def _check_medoids(medoids: Any, n: int, device: torch.device) -> torch.Tensor:
-    indices = to_numpy(medoids)
-    if indices.ndim != 1 or len(indices) == 0 or indices.dtype.kind not in "iu":
-        raise ValueError(
-            f"medoids must be a non-empty vector of row indices, got dtype {indices.dtype} "
-            f"and shape {indices.shape}."
-        )
-    if indices.min() < 0 or indices.max() >= n:
-        raise ValueError(
-            f"medoids must be indices of the {n} rows of points, got {indices.min()} to "
-            f"{indices.max()}."
-        )
-    return torch.tensor(indices.astype(np.int64), device=device)
