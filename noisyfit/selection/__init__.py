@@ -6,8 +6,8 @@ correct labels lie together in gradient space. This folder turns such gradients 
 * `logit_gradients`, `feature_gradients`, `gradient_norms`: what stands for a row;
 * `euclidean_distances`, and the objective: `assign_to_medoids`, `total_distance`,
   `facility_location`, `distance_bound`, `cluster_weights`;
-* the selectors `greedy_medoids` (the published algorithm), `swap_medoids` (makes its choice better)
-  and `central_medoids` (what the official code computes);
+* the selectors `greedy_medoids` (the published algorithm), `swap_medoids` (makes its choice
+  better), `stochastic_medoids` and `central_medoids` (what the official code computes);
 * `keep_smallest`: leaving out the rows whose gradients are farthest from zero;
 * `select_coreset`: all of it group by group, giving a `Coreset`.
 
@@ -28,6 +28,7 @@ from noisyfit.selection.objective import (
     total_distance,
 )
 from noisyfit.selection.proxies import feature_gradients, gradient_norms, logit_gradients
+from noisyfit.selection.stochastic import stochastic_medoids
 from noisyfit.selection.swap import SwapResult, swap_medoids
 from noisyfit.selection.trimming import keep_smallest
 
@@ -48,6 +49,7 @@ __all__ = [
     "keep_smallest",
     "logit_gradients",
     "select_coreset",
+    "stochastic_medoids",
     "swap_medoids",
     "total_distance",
 ]

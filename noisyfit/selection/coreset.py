@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from noisyfit.selection.central import central_medoids
 from noisyfit.selection.distances import MEMORY_BUDGET
@@ -16,15 +15,20 @@ from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
+    Random,
     as_codes,
     as_mask,
     as_points,
+    as_random_state,
     as_sample_weight,
     check_k,
+    rows_by_code,
     to_numpy,
     to_tensor,
 )
 from noisyfit.selection.objective import assign_to_medoids, cluster_weights
+from noisyfit.selection.stochastic import stochastic_medoids
+from noisyfit.selection.swap import swap_medoids
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class Coreset:
         Position in `indices` of each row's medoid; -1 for rows that are not candidates.
     gains : ndarray of float64, shape (k,), or None
         What each medoid added to its group's facility location objective; None unless the method
-        is "greedy".
+        is "greedy" or "stochastic".
     total_distance : float
         Weighted sum of the distances of the candidates to their medoids: what medoids minimise.
     """
@@ -54,10 +58,8 @@ class Coreset:
     total_distance: float
 
 
-_Random: TypeAlias = np.random.RandomState | np.random.Generator
-
 #: The values that `select_coreset` takes for ``method``.
-SELECTION_METHODS = ("all", "greedy", "central", "random")
+SELECTION_METHODS = ("all", "greedy", "k_medoids", "stochastic", "central", "random")
 
 
 def select_coreset(
@@ -84,10 +86,12 @@ def select_coreset(
     fraction : float, default=None
         Share of each group's candidates that become medoids, in (0, 1], rounded, at least one.
         Exactly one of `k` and `fraction` is needed, but neither for method "all".
-    method : {"greedy", "central", "random", "all"}, default="greedy"
+    method : {"greedy", "k_medoids", "stochastic", "central", "random", "all"}, default="greedy"
         "greedy" covers the candidates with the best medoids that greedy facility location finds
-        (the CRUST paper); "central" takes the candidates nearest to all others (the official CRUST
-        code); "random" takes any; "all" takes every candidate, with its own weight.
+        (the CRUST paper, `greedy_medoids`); "k_medoids" goes on from those until no swap makes them
+        better (`swap_medoids`); "stochastic" is greedy among random samples (`stochastic_medoids`);
+        "central" takes the candidates nearest to all others (the official CRUST code,
+        `central_medoids`); "random" takes any; "all" takes every candidate, with its own weight.
     groups : array or tensor of int, shape (n,), default=None
         Non-negative group codes, for example given or predicted labels; None makes one group.
     candidates : array or tensor of bool, shape (n,), default=None
@@ -96,7 +100,7 @@ def select_coreset(
     sample_weight : array or tensor of shape (n,), default=None
         Weights of the rows; one each by default. Rows of zero weight are no candidates.
     random_state : int, RandomState, Generator or None, default=None
-        Used by method "random" only.
+        Used by the methods "stochastic" and "random".
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time.
 
@@ -130,13 +134,12 @@ def select_coreset(
         allowed &= as_mask(candidates, n, "candidates")
     if not allowed.any():
         raise ValueError("candidates must leave at least one row of positive sample_weight.")
-    present = np.unique(codes[allowed])
-    rows_of_groups = [np.flatnonzero(allowed & (codes == code)) for code in present]
+    rows_of_groups = [rows for _, rows in rows_by_code(codes, allowed)]
     sizes = _sizes(np.array([len(rows) for rows in rows_of_groups]), k, fraction, method)
 
     if method == "all":
         return _every_candidate(np.concatenate(rows_of_groups), weights)
-    random = _check_random_state(random_state)
+    random = as_random_state(random_state)
     chosen = _choose(
         method,
         (
@@ -166,22 +169,37 @@ def select_coreset(
 
 
 def _choose(
-    method: str, groups: Iterable[Group], memory_budget: int, random: _Random
+    method: str, groups: Iterable[Group], memory_budget: int, random: Random
 ) -> Iterator[GroupMedoids]:
     """Medoids of every group, one after the other."""
     if method == "greedy":
         yield from cover_greedily(groups, memory_budget=memory_budget)
         return
-    for points, weights, k, _ in groups:
-        if method == "central":
-            weights_here = to_numpy(weights).astype(np.float64)
-            indices = central_medoids(
-                points, k, sample_weight=weights_here, memory_budget=memory_budget
+    if method == "k_medoids":
+        kept = list(groups)
+        begun = cover_greedily(kept, memory_budget=memory_budget)
+        groups = [group._replace(start=m.indices) for group, m in zip(kept, begun, strict=True)]
+    for points, tensor_of_weights, k, start in groups:
+        weights = to_numpy(tensor_of_weights).astype(np.float64)
+        gains = None
+        if method == "k_medoids":
+            indices = swap_medoids(
+                points, start, sample_weight=weights, memory_budget=memory_budget
+            ).indices
+        elif method == "stochastic":
+            indices, gains = stochastic_medoids(
+                points,
+                k,
+                sample_weight=weights,
+                random_state=random,
+                memory_budget=memory_budget,
             )
+        elif method == "central":
+            indices = central_medoids(points, k, sample_weight=weights, memory_budget=memory_budget)
         else:
             indices = random.choice(len(points), size=k, replace=False)
         nearest = assign_to_medoids(points, indices, memory_budget=memory_budget)
-        yield GroupMedoids(indices, None, *nearest)
+        yield GroupMedoids(indices, gains, *nearest)
 
 
 def _every_candidate(indices: IndexVector, weights: FloatVector) -> Coreset:
@@ -229,7 +247,4 @@ def _largest_remainders(counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     return sizes
 
 
-def _check_random_state(random_state: Any) -> _Random:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    return check_random_state(random_state)
+_check_random_state = as_random_state

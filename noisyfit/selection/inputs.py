@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
 FloatVector: TypeAlias = NDArray[np.float64]
 IndexVector: TypeAlias = NDArray[np.int64]
+Random: TypeAlias = np.random.RandomState | np.random.Generator
 
 
 def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> torch.Tensor:
@@ -97,6 +99,16 @@ def as_mask(values: Any, n: int, name: str) -> NDArray[np.bool_]:
     return mask
 
 
+def rows_by_code(codes: np.ndarray, used: np.ndarray | None) -> list[tuple[int, np.ndarray]]:
+    """Return (code, indices of its rows in rising order) for every code that a used row has."""
+    rows = np.arange(len(codes)) if used is None else np.flatnonzero(used)
+    # numpy sorts 16-bit integers, which nearly all codes are, in linear time.
+    small = codes.astype(np.uint16) if codes.max() < 2**16 else codes
+    rows = rows[np.argsort(small[rows], kind="stable")]
+    present, starts = np.unique(codes[rows], return_index=True)
+    return list(zip(present.tolist(), np.split(rows, starts[1:]), strict=True))
+
+
 def check_k(k: Any, n: int) -> int:
     """Return the number of medoids as an int between 1 and n."""
     if not isinstance(k, Integral) or isinstance(k, bool):
@@ -152,6 +164,13 @@ def as_start(start: Any, n: int, k: int) -> IndexVector:
     if len(rows) > k:
         raise ValueError(f"start names {len(rows)} rows, more than the k={k} asked for.")
     return rows
+
+
+def as_random_state(random_state: Any) -> Random:
+    """Return scikit-learn's RandomState for what it accepts, and a Generator as it is."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    return check_random_state(random_state)
 
 
 def to_numpy(values: Any) -> np.ndarray:

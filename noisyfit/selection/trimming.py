@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisyfit.selection.inputs import FloatVector, as_codes, as_points, as_sample_weight, to_numpy
+from noisyfit.selection.inputs import (
+    FloatVector,
+    as_codes,
+    as_points,
+    as_sample_weight,
+    rows_by_code,
+    to_numpy,
+)
 
 
 def keep_smallest(
@@ -71,7 +78,7 @@ def keep_smallest(
     weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
 
     cuts = np.full(len(shares), -np.inf)
-    for group, rows in _rows_by_group(codes, weights):
+    for group, rows in rows_by_code(codes, None if weights is None else weights > 0):
         weight = float(len(rows)) if weights is None else float(weights[rows].sum())
         target = min(weight, max(minimum, np.rint(shares[group] * weight)))
         if target > 0:
@@ -91,16 +98,6 @@ def _cut(values: np.ndarray, weights: FloatVector | None, target: float) -> floa
     # Sums of fractional weights are rounded: hardly short of the target is not short of it.
     last = int(np.searchsorted(cumulative, target * (1 - 1e-12)))
     return float(values[order[min(last, len(order) - 1)]])
-
-
-def _rows_by_group(codes: np.ndarray, weights: FloatVector | None) -> list[tuple[int, np.ndarray]]:
-    """Return (code, indices of its rows of positive weight) for every code that has any."""
-    rows = np.arange(len(codes)) if weights is None else np.flatnonzero(weights)
-    # numpy sorts 16-bit integers, which nearly all codes are, in linear time.
-    small = codes.astype(np.uint16) if codes.max() < 2**16 else codes
-    rows = rows[np.argsort(small[rows], kind="stable")]
-    present, starts = np.unique(codes[rows], return_index=True)
-    return list(zip(present.tolist(), np.split(rows, starts[1:]), strict=True))
 
 
 def _check_shares(share: Any, n_groups: int) -> FloatVector:
