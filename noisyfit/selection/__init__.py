@@ -3,7 +3,8 @@
 CRUST represents every training row by the gradient of its loss, on the observation that rows with
 correct labels lie together in gradient space. This folder turns such gradients into a coreset:
 
-* `logit_gradients`, `feature_gradients`, `gradient_norms`: what stands for a row;
+* `logit_gradients`, `feature_gradients`, `last_layer_gradients` (as `OuterProducts`),
+  `module_gradients` (by a hook), `gradient_norms`: what stands for a row;
 * `euclidean_distances`, and the objective: `assign_to_medoids`, `total_distance`,
   `facility_location`, `distance_bound`, `cluster_weights`;
 * the selectors `greedy_medoids` (the published algorithm), `swap_medoids` (makes its choice
@@ -27,7 +28,14 @@ from noisyfit.selection.objective import (
     facility_location,
     total_distance,
 )
-from noisyfit.selection.proxies import feature_gradients, gradient_norms, logit_gradients
+from noisyfit.selection.products import OuterProducts
+from noisyfit.selection.proxies import (
+    feature_gradients,
+    gradient_norms,
+    last_layer_gradients,
+    logit_gradients,
+    module_gradients,
+)
 from noisyfit.selection.stochastic import stochastic_medoids
 from noisyfit.selection.swap import SwapResult, swap_medoids
 from noisyfit.selection.trimming import keep_smallest
@@ -36,6 +44,7 @@ __all__ = [
     "SELECTION_METHODS",
     "Coreset",
     "GreedyResult",
+    "OuterProducts",
     "SwapResult",
     "assign_to_medoids",
     "central_medoids",
@@ -47,7 +56,9 @@ __all__ = [
     "gradient_norms",
     "greedy_medoids",
     "keep_smallest",
+    "last_layer_gradients",
     "logit_gradients",
+    "module_gradients",
     "select_coreset",
     "stochastic_medoids",
     "swap_medoids",

@@ -178,13 +178,15 @@ def _choose(
     if method == "k_medoids":
         kept = list(groups)
         begun = cover_greedily(kept, memory_budget=memory_budget)
-        groups = [group._replace(start=m.indices) for group, m in zip(kept, begun, strict=True)]
+        groups = [
+            group._replace(start=m.indices.tolist()) for group, m in zip(kept, begun, strict=True)
+        ]
     for points, tensor_of_weights, k, start in groups:
         weights = to_numpy(tensor_of_weights).astype(np.float64)
         gains = None
         if method == "k_medoids":
             indices = swap_medoids(
-                points, start, sample_weight=weights, memory_budget=memory_budget
+                points, np.array(start), sample_weight=weights, memory_budget=memory_budget
             ).indices
         elif method == "stochastic":
             indices, gains = stochastic_medoids(

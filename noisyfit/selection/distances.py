@@ -9,12 +9,15 @@ and rows that still hold a cancelled entry are computed again in float64.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from noisyfit.selection.inputs import accumulator_dtype, as_points
+from noisyfit.selection.products import OuterProducts
+
+Points: TypeAlias = torch.Tensor | OuterProducts
 
 #: Bytes that distances may take up at a time.
 MEMORY_BUDGET = 2**30
@@ -67,7 +70,7 @@ def euclidean_distances(
            [5., 0.]])
     """
     tensor = as_points(points)
-    second = None if others is None else as_points(others, "others").to(tensor)
+    second = None if others is None else as_points(others, "others").to(tensor.device, tensor.dtype)
     if second is not None and second.shape[1] != tensor.shape[1]:
         raise ValueError(
             f"others must have the {tensor.shape[1]} columns of points, got {second.shape[1]}."
@@ -96,8 +99,8 @@ class Distances:
 
     Parameters
     ----------
-    points : tensor of shape (n, d)
-    others : tensor of shape (m, d), default=None
+    points : tensor or OuterProducts of shape (n, d)
+    others : the same of shape (m, d), default=None
         None stands for `points`; a point's distance to itself is then exactly zero.
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time.
@@ -107,31 +110,29 @@ class Distances:
 
     def __init__(
         self,
-        points: torch.Tensor,
-        others: torch.Tensor | None = None,
+        points: Points,
+        others: Points | None = None,
         *,
         memory_budget: int = MEMORY_BUDGET,
         keep_in: Storage | None = None,
     ) -> None:
         if memory_budget < 1:
             raise ValueError(f"memory_budget must be a positive number of bytes: {memory_budget}.")
-        centre = _centre(points)
         self._to_itself = others is None
-        self._points = points - centre
-        self._others = self._points if others is None else others - centre
+        self._points, self._others = _centred(points, others)
         self._norms = _squared_norms(self._points)
         self._other_norms = self._norms if others is None else _squared_norms(self._others)
-        self._double: tuple[torch.Tensor, ...] | None = None
+        self._double: tuple[Any, ...] | None = None
         self._matrix: torch.Tensor | None = None
         self._crowded: torch.Tensor | None = None
 
-        row_bytes = self._others.shape[0] * points.element_size()
+        row_bytes = self._others.shape[0] * self._norms.element_size()
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
         # A block and the temporaries made from it are about three blocks in all.
         self.rows_per_block = max(1, min(memory_budget // 3, preferred) // row_bytes)
         n_bytes = points.shape[0] * row_bytes
         if keep_in is not None and n_bytes <= memory_budget // 2:
-            matrix = keep_in.matrix(points, points.shape[0], self._others.shape[0])
+            matrix = keep_in.matrix(self._norms, points.shape[0], self._others.shape[0])
             for part, (_, block) in zip(
                 matrix.split(self.rows_per_block), self.blocks(), strict=True
             ):
@@ -204,13 +205,21 @@ class Distances:
         return squared.masked_fill_(nothing_left, 0)
 
 
-def _centre(points: torch.Tensor) -> torch.Tensor:
-    """A point where many points are: gradients of rows that are learned lie close together."""
-    return points[:: -(-len(points) // _ROWS_FOR_CENTRE)].median(dim=0).values
+def _centred(points: Points, others: Points | None) -> tuple[Points, Points]:
+    """Move points to where many points are: gradients of rows that are learned lie together."""
+    if isinstance(points, OuterProducts):
+        return points, points if others is None else others
+    assert not isinstance(others, OuterProducts)
+    centre = points[:: -(-len(points) // _ROWS_FOR_CENTRE)].median(dim=0).values
+    moved = points - centre
+    return moved, moved if others is None else others - centre
 
 
-def _squared_norms(points: torch.Tensor) -> torch.Tensor:
-    norms = points.square().sum(dim=1)
+def _squared_norms(points: Points) -> torch.Tensor:
+    if isinstance(points, OuterProducts):
+        norms = points.squared_norms()
+    else:
+        norms = points.square().sum(dim=1)
     # Four, because the square of a distance can be four times the larger squared norm.
     if not torch.isfinite(4 * norms).all():
         raise ValueError(
@@ -220,8 +229,12 @@ def _squared_norms(points: torch.Tensor) -> torch.Tensor:
 
 
 def _expand(
-    points: torch.Tensor, norms: torch.Tensor, others: torch.Tensor, other_norms: torch.Tensor
+    points: Points, norms: torch.Tensor, others: Points, other_norms: torch.Tensor
 ) -> torch.Tensor:
     # The sum of the norms first: it makes the result symmetric in the two points to the last bit.
     squared = norms[:, None] + other_norms[None, :]
+    if isinstance(points, OuterProducts):
+        assert isinstance(others, OuterProducts)
+        return squared.sub_(points.inner_products(others), alpha=2)
+    assert isinstance(others, torch.Tensor)
     return squared.addmm_(points, others.T, alpha=-2)

@@ -10,16 +10,27 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from noisyfit.selection.products import OuterProducts
+
 FloatVector: TypeAlias = NDArray[np.float64]
 IndexVector: TypeAlias = NDArray[np.int64]
 Random: TypeAlias = np.random.RandomState | np.random.Generator
 
 
-def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> torch.Tensor:
+def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
     """Return `values` as a finite, non-empty float32 or float64 tensor, copied only if necessary.
 
-    Integers become float64 and half precision becomes float32; the device stays.
+    Integers become float64 and half precision becomes float32; the device stays. Outer products
+    stay what they are.
     """
+    if isinstance(values, OuterProducts):
+        left, right = as_points(values.left, name), as_points(values.right, name)
+        if len(left) != len(right) or left.dtype != right.dtype or left.device != right.device:
+            raise ValueError(
+                f"the factors of {name} must have the same number of rows, precision and device, "
+                f"got {tuple(left.shape)} {left.dtype} and {tuple(right.shape)} {right.dtype}."
+            )
+        return OuterProducts(left, right)
     tensor = values.detach() if isinstance(values, torch.Tensor) else _from_numpy(values, name)
     if tensor.is_complex():
         raise ValueError(f"{name} must be real numbers, got dtype {tensor.dtype}.")
@@ -178,7 +189,7 @@ def to_numpy(values: Any) -> np.ndarray:
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
-def to_tensor(values: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+def to_tensor(values: np.ndarray, like: torch.Tensor | OuterProducts) -> torch.Tensor:
     """Return a numpy array as a tensor on the device of `like`: floats take its precision too."""
     dtype = like.dtype if values.dtype.kind == "f" else None
     return torch.tensor(values, dtype=dtype, device=like.device)

@@ -24,6 +24,7 @@ from noisyfit.selection.inputs import (
     to_numpy,
     to_tensor,
 )
+from noisyfit.selection.products import OuterProducts
 
 
 def assign_to_medoids(
@@ -70,6 +71,8 @@ def assign_to_medoids(
 
     # Rounding may put a medoid at distance zero from another one very near: every medoid keeps its
     # own place, and copies of it share the first such place.
+    if isinstance(centres, OuterProducts):
+        centres = torch.cat([centres.left, centres.right], dim=1)
     _, copies = torch.unique(centres, dim=0, return_inverse=True)
     places = torch.arange(len(chosen), device=tensor.device)
     first = torch.full_like(places, len(chosen)).scatter_reduce(0, copies, places, "amin")
@@ -161,7 +164,10 @@ def distance_bound(points: Any, sample_weight: Any = None) -> float:
     tensor = as_points(points)
     weights = as_sample_weight(sample_weight, len(tensor))
     share = to_tensor(weights / weights.sum(), tensor)
-    radii = torch.linalg.vector_norm(tensor - share @ tensor, dim=1)
+    if isinstance(tensor, OuterProducts):
+        radii = tensor.distances_from_mean(share)
+    else:
+        radii = torch.linalg.vector_norm(tensor - share @ tensor, dim=1)
     return 2 * float(radii[share > 0].max())
 
 

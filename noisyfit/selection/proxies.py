@@ -16,21 +16,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from noisyfit.selection.inputs import as_codes, as_points
+from noisyfit.selection.products import OuterProducts
 
 ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
 
 
-def logit_gradients(probabilities: ArrayT, labels: Any) -> ArrayT:
+def logit_gradients(probabilities: ArrayT, labels: Any, *, from_logits: bool = False) -> ArrayT:
     """Gradient of the cross entropy with respect to the logits: ``p - onehot(y)``.
 
     Parameters
     ----------
     probabilities : array or tensor of shape (n, C)
-        Predicted probabilities; every row sums to one.
+        Predicted probabilities, whose rows sum to one, or logits.
     labels : array or tensor of int, shape (n,)
         Codes of the given labels, 0 to C - 1.
+    from_logits : bool, default=False
+        Whether `probabilities` are logits, of which softmax is taken here.
 
     Returns
     -------
@@ -50,10 +54,12 @@ def logit_gradients(probabilities: ArrayT, labels: Any) -> ArrayT:
     array([[-0.25,  0.25],
            [ 0.5 , -0.5 ]])
     """
-    return _same_kind(_logit_gradients(probabilities, labels), probabilities)
+    return _same_kind(_logit_gradients(probabilities, labels, from_logits), probabilities)
 
 
-def feature_gradients(probabilities: ArrayT, labels: Any, weight: Any) -> ArrayT:
+def feature_gradients(
+    probabilities: ArrayT, labels: Any, weight: Any, *, from_logits: bool = False
+) -> ArrayT:
     """Gradient of the cross entropy with respect to the last layer's input (CRUST, equation 9).
 
     It is ``(p - onehot(y)) @ weight``, for a last linear layer ``logits = weight @ input + bias``.
@@ -61,11 +67,13 @@ def feature_gradients(probabilities: ArrayT, labels: Any, weight: Any) -> ArrayT
     Parameters
     ----------
     probabilities : array or tensor of shape (n, C)
-        Predicted probabilities; every row sums to one.
+        Predicted probabilities, whose rows sum to one, or logits.
     labels : array or tensor of int, shape (n,)
         Codes of the given labels, 0 to C - 1.
     weight : array or tensor of shape (C, d)
         Weight matrix of the last layer, as in ``torch.nn.Linear(d, C).weight``.
+    from_logits : bool, default=False
+        Whether `probabilities` are logits, of which softmax is taken here.
 
     Returns
     -------
@@ -84,7 +92,7 @@ def feature_gradients(probabilities: ArrayT, labels: Any, weight: Any) -> ArrayT
     >>> feature_gradients(np.array([[0.75, 0.25]]), np.array([0]), np.array([[0, 4], [8, 0]]))
     array([[ 2., -1.]])
     """
-    gradients = _logit_gradients(probabilities, labels)
+    gradients = _logit_gradients(probabilities, labels, from_logits)
     matrix = as_points(weight, "weight").to(gradients)
     if matrix.shape[0] != gradients.shape[1]:
         raise ValueError(
@@ -94,17 +102,63 @@ def feature_gradients(probabilities: ArrayT, labels: Any, weight: Any) -> ArrayT
     return _same_kind(gradients @ matrix, probabilities)
 
 
-def gradient_norms(gradients: ArrayT) -> ArrayT:
+def last_layer_gradients(
+    probabilities: Any, labels: Any, features: Any, *, from_logits: bool = False
+) -> OuterProducts:
+    """Gradient of the cross entropy with respect to the last layer's weight matrix, by its factors.
+
+    It is the outer product of ``p - onehot(y)`` and the layer's input, which is never written out.
+
+    Parameters
+    ----------
+    probabilities : array or tensor of shape (n, C)
+        Predicted probabilities, whose rows sum to one, or logits.
+    labels : array or tensor of int, shape (n,)
+        Codes of the given labels, 0 to C - 1.
+    features : array or tensor of shape (n, d)
+        Inputs of the last layer. A column of ones makes the bias part of the weights.
+    from_logits : bool, default=False
+        Whether `probabilities` are logits, of which softmax is taken here.
+
+    Returns
+    -------
+    gradients : OuterProducts of shape (n, C * d)
+        To be given to the other functions of this folder in place of an array.
+
+    Raises
+    ------
+    ValueError
+        As `logit_gradients`, or if `features` has another number of rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from noisyfit.selection import gradient_norms, last_layer_gradients
+    >>> probabilities, features = np.array([[0.75, 0.25], [0.4, 0.6]]), np.array([[2.0], [5.0]])
+    >>> gradients = last_layer_gradients(probabilities, np.array([0, 1]), features)
+    >>> gradient_norms(gradients).numpy().round(3)
+    array([0.707, 2.828])
+    """
+    left = _logit_gradients(probabilities, labels, from_logits)
+    right = as_points(features, "features").to(left)
+    if len(right) != len(left):
+        raise ValueError(
+            f"features must have {len(left)} rows, as probabilities, got {len(right)}."
+        )
+    return OuterProducts(left, right)
+
+
+def gradient_norms(gradients: Any) -> Any:
     """Euclidean norm of every row.
 
     Parameters
     ----------
-    gradients : array or tensor of shape (n, d)
+    gradients : array, tensor or OuterProducts of shape (n, d)
 
     Returns
     -------
     norms : array or tensor of shape (n,)
-        Of the kind of `gradients`, on its device.
+        Of the kind of `gradients`, on its device; a tensor for OuterProducts.
 
     Examples
     --------
@@ -113,17 +167,22 @@ def gradient_norms(gradients: ArrayT) -> ArrayT:
     >>> gradient_norms(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([5., 0.])
     """
-    norms = torch.linalg.vector_norm(as_points(gradients, "gradients"), dim=1)
+    points = as_points(gradients, "gradients")
+    if isinstance(points, OuterProducts):
+        return points.squared_norms().sqrt()
+    norms = torch.linalg.vector_norm(points, dim=1)
     return _same_kind(norms, gradients)
 
 
-def _logit_gradients(probabilities: Any, labels: Any) -> torch.Tensor:
-    gradients = as_points(probabilities, "probabilities").clone()
+def _logit_gradients(probabilities: Any, labels: Any, from_logits: bool) -> torch.Tensor:
+    gradients = as_points(probabilities, "probabilities")
+    gradients = gradients.softmax(dim=1) if from_logits else gradients.clone()
     n, n_classes = gradients.shape
     # Loose enough for half precision, tight enough to catch logits and unnormalised scores.
     if gradients.min() < 0 or (gradients.sum(dim=1) - 1).abs().max() > 1e-2:
         raise ValueError(
-            "probabilities must be non-negative with rows that sum to one; apply softmax to logits."
+            "probabilities must be non-negative with rows that sum to one; for logits set "
+            "from_logits=True, which applies softmax."
         )
     codes = as_codes(labels, n, "labels")
     if codes.max() >= n_classes:
@@ -138,3 +197,81 @@ def _logit_gradients(probabilities: Any, labels: Any) -> torch.Tensor:
 
 def _same_kind(result: torch.Tensor, like: Any) -> Any:
     return result if isinstance(like, torch.Tensor) else result.numpy()
+
+
+def module_gradients(
+    module: nn.Module,
+    X: Any,
+    labels: Any,
+    *,
+    kind: str = "last_layer",
+    layer: nn.Module | None = None,
+    batch_size: int = 256,
+) -> torch.Tensor | OuterProducts:
+    """Gradients of the cross entropy for the rows of X, read off a network by a forward hook.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Network whose outputs are logits. It runs in evaluation mode, and its mode and hooks are
+        left as they were.
+    X : tensor of shape (n, ...)
+        Inputs, on any device; batches are moved to that of the module's first parameter.
+    labels : array or tensor of int, shape (n,)
+        Codes of the given labels.
+    kind : {"logits", "features", "last_layer"}, default="last_layer"
+        With respect to the logits (`logit_gradients`), the last layer's input
+        (`feature_gradients`), or its weight matrix (`last_layer_gradients`).
+    layer : torch.nn.Linear, default=None
+        The layer that computes the logits; by default the last linear one that the module lists.
+    batch_size : int, default=256
+        Rows to run through the network at a time.
+
+    Returns
+    -------
+    gradients : tensor of shape (n, C) or (n, d), or OuterProducts of shape (n, C * d)
+
+    Raises
+    ------
+    ValueError
+        If `kind` is unknown, there is no linear layer, or its outputs are not the module's.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from noisyfit.selection import module_gradients
+    >>> network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
+    >>> module_gradients(network, torch.ones(5, 4), torch.zeros(5, dtype=int)).shape
+    (5, 24)
+    """
+    if kind not in ("logits", "features", "last_layer"):
+        raise ValueError(f'kind must be "logits", "features" or "last_layer", got {kind!r}.')
+    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    if layer is None and not linear:
+        raise ValueError("module has no linear layer; name the one of the logits as layer.")
+    last = linear[-1] if layer is None else layer
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    handle = last.register_forward_hook(
+        lambda _, inputs, output: seen.append((inputs[0].detach(), output.detach()))
+    )
+    was_training = module.training
+    module.eval()
+    device = next(module.parameters()).device
+    try:
+        with torch.no_grad():
+            for batch in X.split(batch_size):
+                output = module(batch.to(device))
+                if not torch.equal(output, seen[-1][1]):
+                    raise ValueError(
+                        f"the outputs of module are not those of layer {last}: it must return "
+                        "logits, without softmax after them."
+                    )
+    finally:
+        handle.remove()
+        module.train(was_training)
+    features, logits = (torch.cat(parts) for parts in zip(*seen, strict=True))
+    if kind == "logits":
+        return logit_gradients(logits, labels, from_logits=True)
+    if kind == "features":
+        return feature_gradients(logits, labels, last.weight, from_logits=True)
+    return last_layer_gradients(logits, labels, features, from_logits=True)
