@@ -13,11 +13,12 @@ NETWORK_PARAMETERS = """\
 module : torch.nn.Module class or instance, callable, or None, default=None
         The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
         two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
-        (sparse X gets a sparse first layer; columns that are principal components, as PCA and
-        TruncatedSVD give them, are divided by one scale instead of one each). A class or
-        function that has parameters ``in_features`` and ``out_features``, as ``torch.nn.Linear``
-        has, is given the sizes; its other arguments are set as ``module__<name>``. An instance is
-        copied, so its weights are where training starts.
+        (columns that are principal components, as PCA and TruncatedSVD give them, are divided by
+        one scale instead of one each; sparse X of more than 512 columns, words say, is projected
+        to its 256 leading components first, in `fit`, not in `partial_fit`). A class or function
+        that has parameters ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is
+        given the sizes; its other arguments are set as ``module__<name>``. An instance is copied,
+        so its weights are where training starts.
     max_epochs : int, default=40
         Passes over the training rows; the fitted network is that of the last epoch.
     lr : float, default=1e-3
@@ -65,6 +66,8 @@ classes_ : ndarray of shape (n_classes,)
         One record per epoch: losses, phase, number of rows, duration.
     net_ : skorch.NeuralNet
         The fitted net; the network itself is ``net_.module_``.
+    projection_ : ndarray of shape (n_features_in_, n_components) or None
+        What sparse rows are multiplied with before the default network sees them.
     label_quality_ : ndarray of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
         is right; set by `fit`.

@@ -38,6 +38,7 @@ from noisyfit.training.network import (
     predict_probabilities,
 )
 from noisyfit.training.plan import EpochPlan
+from noisyfit.training.projection import principal_directions
 from noisyfit.training.rows import as_rows
 from noisyfit.training.schedule import CosineSchedule
 from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
@@ -153,6 +154,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         X, y = self._validate(X, y, fresh=fresh)
         codes, classes = encode_labels(y, None if fresh else self.classes_)
         weights = validate_sample_weight(sample_weight, len(y))
+        if fresh:
+            # Any other module is given sparse rows as they are.
+            self.projection_ = None if self.module is not None else principal_directions(X, weights)
         data, settings, seed = self._prepare(X, y, codes, classes, weights)
         self.classes_ = classes
         with isolated_seed(seed, settings.device):
@@ -194,6 +198,8 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                     f"({self.classes_.tolist()!r}); pass the same, or nothing."
                 )
             known = self.classes_
+        if fresh:
+            self.projection_ = None  # the first part of the data may be too small to tell
         codes, all_classes = encode_labels(y, known)
         weights = validate_sample_weight(sample_weight, len(y))
         data, settings, seed = self._prepare(
@@ -217,6 +223,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                 f"({self.net_.dtype}); fit anew with warm_start=False."
             )
         return X, y
+
+    def _projected(self, X: Any) -> Any:
+        return X if self.projection_ is None else X @ self.projection_.astype(X.dtype, copy=False)
 
     def _check_row_shape(self, X: Any) -> None:
         if X.shape[1:] != self._row_shape:
@@ -251,7 +260,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             )
         seed = draw_seed(self.random_state)
         data = LabeledRows(
-            as_rows(X, device),
+            as_rows(self._projected(X), device),
             codes,
             weights,
             as_counts(sample_weight),
@@ -369,7 +378,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         dtype = str(self.net_.dtype).removeprefix("torch.")
         X = validate_rows(self, X, dtype=dtype, reset=False)
         self._check_row_shape(X)
-        rows = as_rows(X, torch.device(self.net_.device))
+        rows = as_rows(self._projected(X), torch.device(self.net_.device))
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
         probabilities = predict_probabilities(self.net_.module_, rows, batch_size=size)
