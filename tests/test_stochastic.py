@@ -24,7 +24,7 @@ def test_chooses_k_and_tells_gains(seed, k, epsilon):
 @quick
 @given(seeds, st.integers(1, 30))
 def test_samples_of_everything_are_greedy(seed, k):
-    points = random_points(seed, 30)
+    points = random_points(seed, 30, 3)  # on a line, totals are often equal
     indices, _ = stochastic_medoids(points, k, epsilon=np.exp(-k), random_state=seed)
     assert naive_total(points, indices) == pytest.approx(
         naive_total(points, naive_greedy(points, k)), abs=1e-9

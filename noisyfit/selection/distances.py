@@ -76,7 +76,7 @@ def euclidean_distances(
             f"others must have the {tensor.shape[1]} columns of points, got {second.shape[1]}."
         )
     distances = Distances(tensor, second, memory_budget=memory_budget)
-    return np.concatenate([block.cpu().numpy() for _, block in distances.blocks()])
+    return np.concatenate([block.cpu().numpy().copy() for _, block in distances.blocks()])
 
 
 class Storage:
@@ -125,6 +125,7 @@ class Distances:
         self._double: tuple[Any, ...] | None = None
         self._matrix: torch.Tensor | None = None
         self._crowded: torch.Tensor | None = None
+        self._buffer: torch.Tensor | None = None
 
         row_bytes = self._others.shape[0] * self._norms.element_size()
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
@@ -141,46 +142,54 @@ class Distances:
 
     def forget(self) -> None:
         """Leave the storage to others; rows are computed from now on."""
-        self._matrix = None
+        self._matrix = self._buffer = None
 
     def blocks(
         self, rows: torch.Tensor | None = None
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield ``(rows, distances)``, the latter of shape (len(rows), m) and free to overwrite."""
-        if rows is not None or self._matrix is not None or self._crowded is not None:
-            if rows is None:
-                rows = torch.arange(self._points.shape[0], device=self._points.device)
-            for part in rows.split(self.rows_per_block):
-                yield part, self.rows(part)
-            return
-        # The first pass over all rows finds those that will always have to be computed again.
-        crowded = []
-        for part in torch.arange(self._points.shape[0], device=self._points.device).split(
-            self.rows_per_block
-        ):
-            block, cancelled = self._compute(part, None)
-            crowded.append(cancelled)
-            yield part, block
-        self._crowded = torch.cat(crowded)
+        """Yield ``(rows, distances)``, the latter of shape (len(rows), m).
 
-    def rows(self, rows: torch.Tensor) -> torch.Tensor:
+        The distances are free to overwrite, and gone when the next block is asked for: all are made
+        in the same memory.
+        """
+        every_row = rows is None
+        if rows is None:
+            rows = torch.arange(self._points.shape[0], device=self._points.device)
+        if self._buffer is None:
+            self._buffer = self._norms.new_empty((self.rows_per_block, self._others.shape[0]))
+        # The first pass over all rows finds those that will always have to be computed again.
+        suspects: list[torch.Tensor] = []
+        look = every_row and self._matrix is None and self._crowded is None
+        for part in rows.split(self.rows_per_block):
+            memory = self._buffer[: len(part)]
+            if look:
+                suspects.append(self._compute(part, None, memory))
+                yield part, memory
+            else:
+                yield part, self.rows(part, memory)
+        if look:
+            self._crowded = torch.cat(suspects)
+
+    def rows(self, rows: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
         """Return the distances (len(rows), m) from the points of these indices, as one block."""
+        if memory is None:
+            memory = self._norms.new_empty((len(rows), self._others.shape[0]))
         if self._matrix is not None:
-            return self._matrix.index_select(0, rows)
-        suspects = None if self._crowded is None else self._crowded[rows]
-        return self._compute(rows, suspects)[0]
+            return torch.index_select(self._matrix, 0, rows, out=memory)
+        self._compute(rows, None if self._crowded is None else self._crowded[rows], memory)
+        return memory
 
     def between(self, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """Return the distances (len(rows), len(columns)) between points of these indices."""
         part = Distances(self._points[rows], self._others[columns])
-        return torch.cat([block for _, block in part.blocks()])
+        return torch.cat([block.clone() for _, block in part.blocks()])
 
     def _compute(
-        self, rows: torch.Tensor, suspects: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Distances of these rows, and which of them had to be computed again."""
+        self, rows: torch.Tensor, suspects: torch.Tensor | None, memory: torch.Tensor
+    ) -> torch.Tensor:
+        """Fill memory with the distances of these rows; returns which had to be made again."""
         norms = self._norms[rows]
-        squared = _expand(self._points[rows], norms, self._others, self._other_norms)
+        squared = _expand(self._points[rows], norms, self._others, self._other_norms, memory)
         if self._to_itself:
             # A point's own entry would make every row look cancelled.
             itself = torch.arange(len(rows), device=rows.device), rows
@@ -191,7 +200,8 @@ class Distances:
             squared[suspects] = self._recompute(rows[suspects]).to(squared.dtype)
         if self._to_itself:
             squared[itself] = 0
-        return squared.sqrt_(), suspects
+        squared.sqrt_()
+        return suspects
 
     def _recompute(self, rows: torch.Tensor) -> torch.Tensor:
         """Squared distances in the best precision there is, zero where no digit is left."""
@@ -229,10 +239,14 @@ def _squared_norms(points: Points) -> torch.Tensor:
 
 
 def _expand(
-    points: Points, norms: torch.Tensor, others: Points, other_norms: torch.Tensor
+    points: Points,
+    norms: torch.Tensor,
+    others: Points,
+    other_norms: torch.Tensor,
+    memory: torch.Tensor | None = None,
 ) -> torch.Tensor:
     # The sum of the norms first: it makes the result symmetric in the two points to the last bit.
-    squared = norms[:, None] + other_norms[None, :]
+    squared = torch.add(norms[:, None], other_norms[None, :], out=memory)
     if isinstance(points, OuterProducts):
         assert isinstance(others, OuterProducts)
         return squared.sub_(points.inner_products(others), alpha=2)

@@ -65,7 +65,13 @@ class OuterProducts:
         return self.left.device
 
     def to(self, *args: Any) -> OuterProducts:
-        """Convert both factors, as ``torch.Tensor.to`` does."""
+        """Convert both factors.
+
+        Parameters
+        ----------
+        *args : dtype, device or both
+            As ``torch.Tensor.to`` takes them.
+        """
         return OuterProducts(self.left.to(*args), self.right.to(*args))
 
     def squared_norms(self) -> torch.Tensor:
@@ -73,12 +79,31 @@ class OuterProducts:
         return self.left.square().sum(dim=1) * self.right.square().sum(dim=1)
 
     def inner_products(self, others: OuterProducts) -> torch.Tensor:
-        """Inner products (n, m) with other points."""
+        """Inner products with other points.
+
+        Parameters
+        ----------
+        others : OuterProducts of shape (m, a * b)
+
+        Returns
+        -------
+        products : tensor of shape (n, m)
+        """
         products = self.left @ others.left.T
         return products.mul_(self.right @ others.right.T)
 
     def distances_from_mean(self, shares: torch.Tensor) -> torch.Tensor:
-        """Distances (n,) from the mean with these weights, which sum to one."""
+        """Distances from the weighted mean.
+
+        Parameters
+        ----------
+        shares : tensor of shape (n,)
+            Weights, which sum to one.
+
+        Returns
+        -------
+        distances : tensor of shape (n,)
+        """
         mean = (self.left * shares[:, None]).T @ self.right
         products = ((self.left @ mean) * self.right).sum(dim=1)
         squared = self.squared_norms() - 2 * products + mean.square().sum()
