@@ -330,7 +330,7 @@ def test_objective_explains_errors(call, message):
 @quick
 @given(
     seeds,
-    st.sampled_from(["greedy", "k_medoids", "stochastic", "central", "random"]),
+    st.sampled_from(["greedy", "k_medoids", "stochastic", "central", "columns", "random"]),
     st.sampled_from([{"k": 12}, {"fraction": 0.3}, {"fraction": 1.0}]),
 )
 def test_coreset_represents_its_candidates_group_by_group(seed, method, size):

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from _shared import (
@@ -33,7 +34,13 @@ from _shared import (
 
 from noisyfit import CRUSTClassifier, DMClassifier
 from noisyfit.noise import symmetric_noise
-from noisyfit.selection import gradient_norms, keep_smallest, logit_gradients, select_coreset
+from noisyfit.selection import (
+    gradient_norms,
+    keep_smallest,
+    logit_gradients,
+    module_gradients,
+    select_coreset,
+)
 
 RATE = 0.5
 WARMUP = 5
@@ -70,10 +77,12 @@ def purities(X: Any, y_given: np.ndarray, wrong: np.ndarray, seed: int) -> dict[
         random_state=seed,
     )
     gradients = logit_gradients(warm.fit(X, y_given).predict_proba(X), y_given)
+    rows = torch.from_numpy(np.asarray(X, dtype=np.float32))
+    of_weights = module_gradients(warm.net_.module_, rows, y_given)
 
-    def coreset(method: str) -> Any:
+    def coreset(method: str, points: Any = gradients) -> Any:
         return select_coreset(
-            gradients, fraction=0.5, method=method, groups=y_given, random_state=seed
+            points, fraction=0.5, method=method, groups=y_given, random_state=seed
         )
 
     greedy = coreset("greedy")
@@ -83,6 +92,10 @@ def purities(X: Any, y_given: np.ndarray, wrong: np.ndarray, seed: int) -> dict[
         "facility location, exact greedy (the paper)": np.mean(~wrong[greedy.indices]),
         "the same with cluster weights": np.average(~wrong[greedy.indices], weights=greedy.weights),
         "central (the official code)": np.mean(~wrong[coreset("central").indices]),
+        "column subset of logit gradients": np.mean(~wrong[coreset("columns").indices]),
+        "column subset of last-layer gradients": np.mean(
+            ~wrong[coreset("columns", of_weights).indices]
+        ),
         "smallest gradient norm (noisyfit)": np.mean(~wrong[small]),
     }
 

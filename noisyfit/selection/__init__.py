@@ -8,7 +8,8 @@ correct labels lie together in gradient space. This folder turns such gradients 
 * `euclidean_distances`, and the objective: `assign_to_medoids`, `total_distance`,
   `facility_location`, `distance_bound`, `cluster_weights`;
 * the selectors `greedy_medoids` (the published algorithm), `swap_medoids` (makes its choice
-  better), `stochastic_medoids` and `central_medoids` (what the official code computes);
+  better), `stochastic_medoids`, `central_medoids` (what the official code computes) and
+  `column_subset` (rows that span all);
 * `keep_smallest`: leaving out the rows whose gradients are farthest from zero;
 * `select_coreset`: all of it group by group, giving a `Coreset`.
 
@@ -18,6 +19,7 @@ float32), and results are small numpy arrays.
 """
 
 from noisyfit.selection.central import central_medoids
+from noisyfit.selection.columns import ColumnSubset, column_subset
 from noisyfit.selection.coreset import SELECTION_METHODS, Coreset, select_coreset
 from noisyfit.selection.distances import euclidean_distances
 from noisyfit.selection.greedy import GreedyResult, greedy_medoids
@@ -42,6 +44,7 @@ from noisyfit.selection.trimming import keep_smallest
 
 __all__ = [
     "SELECTION_METHODS",
+    "ColumnSubset",
     "Coreset",
     "GreedyResult",
     "OuterProducts",
@@ -49,6 +52,7 @@ __all__ = [
     "assign_to_medoids",
     "central_medoids",
     "cluster_weights",
+    "column_subset",
     "distance_bound",
     "euclidean_distances",
     "facility_location",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisyfit.selection.central import central_medoids
+from noisyfit.selection.columns import column_subset
 from noisyfit.selection.distances import MEMORY_BUDGET
 from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import (
@@ -27,6 +28,7 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.objective import assign_to_medoids, cluster_weights
+from noisyfit.selection.products import OuterProducts
 from noisyfit.selection.stochastic import stochastic_medoids
 from noisyfit.selection.swap import swap_medoids
 
@@ -59,7 +61,15 @@ class Coreset:
 
 
 #: The values that `select_coreset` takes for ``method``.
-SELECTION_METHODS = ("all", "greedy", "k_medoids", "stochastic", "central", "random")
+SELECTION_METHODS = (
+    "all",
+    "greedy",
+    "k_medoids",
+    "stochastic",
+    "central",
+    "columns",
+    "random",
+)
 
 
 def select_coreset(
@@ -86,12 +96,14 @@ def select_coreset(
     fraction : float, default=None
         Share of each group's candidates that become medoids, in (0, 1], rounded, at least one.
         Exactly one of `k` and `fraction` is needed, but neither for method "all".
-    method : {"greedy", "k_medoids", "stochastic", "central", "random", "all"}, default="greedy"
+    method : {"greedy", "k_medoids", "stochastic", "central", "columns", "random", "all"}, \
+            default="greedy"
         "greedy" covers the candidates with the best medoids that greedy facility location finds
         (the CRUST paper, `greedy_medoids`); "k_medoids" goes on from those until no swap makes them
         better (`swap_medoids`); "stochastic" is greedy among random samples (`stochastic_medoids`);
         "central" takes the candidates nearest to all others (the official CRUST code,
-        `central_medoids`); "random" takes any; "all" takes every candidate, with its own weight.
+        `central_medoids`); "columns" takes those that span all (`column_subset`); "random" takes
+        any; "all" takes every candidate, with its own weight.
     groups : array or tensor of int, shape (n,), default=None
         Non-negative group codes, for example given or predicted labels; None makes one group.
     candidates : array or tensor of bool, shape (n,), default=None
@@ -100,7 +112,7 @@ def select_coreset(
     sample_weight : array or tensor of shape (n,), default=None
         Weights of the rows; one each by default. Rows of zero weight are no candidates.
     random_state : int, RandomState, Generator or None, default=None
-        Used by the methods "stochastic" and "random".
+        Used by the methods "stochastic" and "random", and by "columns" for outer products.
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time.
 
@@ -198,6 +210,13 @@ def _choose(
             )
         elif method == "central":
             indices = central_medoids(points, k, sample_weight=weights, memory_budget=memory_budget)
+        elif method == "columns":
+            rows, features = points, None
+            if isinstance(points, OuterProducts):
+                rows, features = points.left, points.right
+            indices, _ = column_subset(
+                rows, k, features=features, sample_weight=weights, random_state=random
+            )
         else:
             indices = random.choice(len(points), size=k, replace=False)
         nearest = assign_to_medoids(points, indices, memory_budget=memory_budget)
