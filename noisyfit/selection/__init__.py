@@ -8,8 +8,8 @@ correct labels lie together in gradient space. This folder turns such gradients 
 * `euclidean_distances`, and the objective: `assign_to_medoids`, `total_distance`,
   `facility_location`, `distance_bound`, `cluster_weights`;
 * the selectors `greedy_medoids` (the published algorithm), `swap_medoids` (makes its choice
-  better), `stochastic_medoids`, `central_medoids` (what the official code computes) and
-  `column_subset` (rows that span all);
+  better), `stochastic_medoids`, `partitioned_medoids` (for many rows), `central_medoids` (what the
+  official code computes) and `column_subset` (rows that span all);
 * `keep_smallest`: leaving out the rows whose gradients are farthest from zero;
 * `select_coreset`: all of it group by group, giving a `Coreset`.
 
@@ -30,6 +30,7 @@ from noisyfit.selection.objective import (
     facility_location,
     total_distance,
 )
+from noisyfit.selection.partitioned import PartitionedResult, partitioned_medoids
 from noisyfit.selection.products import OuterProducts
 from noisyfit.selection.proxies import (
     feature_gradients,
@@ -48,6 +49,7 @@ __all__ = [
     "Coreset",
     "GreedyResult",
     "OuterProducts",
+    "PartitionedResult",
     "SwapResult",
     "assign_to_medoids",
     "central_medoids",
@@ -63,6 +65,7 @@ __all__ = [
     "last_layer_gradients",
     "logit_gradients",
     "module_gradients",
+    "partitioned_medoids",
     "select_coreset",
     "stochastic_medoids",
     "swap_medoids",

@@ -23,6 +23,7 @@ from noisyfit.selection.inputs import (
     as_random_state,
     as_sample_weight,
     check_k,
+    largest_remainders,
     rows_by_code,
     to_numpy,
     to_tensor,
@@ -249,23 +250,4 @@ def _sizes(
     k = check_k(k, int(counts.sum()))
     if k < len(counts):
         raise ValueError(f"k={k} must be at least the number of non-empty groups, {len(counts)}.")
-    return _largest_remainders(counts, k)
-
-
-def _largest_remainders(counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    """Share k between groups in proportion to their counts, at least one each.
-
-    Of groups with equal claims the one with the lowest code gets more.
-    """
-    n = int(counts.sum())
-    sizes = np.maximum(1, k * counts // n)
-    # Whole numbers (n times how far a group is below its exact share) keep ties exact.
-    while sizes.sum() < k:
-        sizes[np.argmax(k * counts - n * sizes)] += 1
-    while sizes.sum() > k:
-        surplus = np.where(sizes > 1, n * sizes - k * counts, np.iinfo(np.int64).min)
-        sizes[np.flatnonzero(surplus == surplus.max())[-1]] -= 1
-    return sizes
-
-
-_check_random_state = as_random_state
+    return largest_remainders(counts, k)

@@ -198,3 +198,19 @@ def to_tensor(values: np.ndarray, like: torch.Tensor | OuterProducts) -> torch.T
 def accumulator_dtype(device: torch.device) -> torch.dtype:
     """Return the precision for long sums: float64 wherever the device has it (Apple's has not)."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def largest_remainders(counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Share k between groups in proportion to their counts, at least one each.
+
+    Of groups with equal claims the one with the lowest code gets more.
+    """
+    n = int(counts.sum())
+    sizes = np.maximum(1, k * counts // n)
+    # Whole numbers (n times how far a group is below its exact share) keep ties exact.
+    while sizes.sum() < k:
+        sizes[np.argmax(k * counts - n * sizes)] += 1
+    while sizes.sum() > k:
+        surplus = np.where(sizes > 1, n * sizes - k * counts, np.iinfo(np.int64).min)
+        sizes[np.flatnonzero(surplus == surplus.max())[-1]] -= 1
+    return sizes
