@@ -20,6 +20,7 @@ import torch
 
 from noisyfit.selection.distances import ROUNDING, Distances
 from noisyfit.selection.inputs import accumulator_dtype
+from noisyfit.selection.neighbourhoods import where_less
 
 # Rows from which the share of near pairs is estimated.
 _SAMPLE = 64
@@ -49,6 +50,7 @@ class Covering:
         self.exact_weights = weights.to(accumulator_dtype(weights.device))
         self.chosen: list[int] = []
         self.decreases: list[float] = []
+        self._sample: tuple[torch.Tensor, torch.Tensor] | None = None
         first = list(start) or [self._most_central()]
         self.nearest = self._row(first[0])
         self.owner = torch.full_like(weights, first[0], dtype=torch.long)
@@ -110,9 +112,17 @@ class Covering:
             self.gains -= self.exact_weights[rows] @ old.to(self.exact_weights)
         self.gains[medoid] = -torch.inf
 
+    def forget(self) -> None:
+        """Give back the memory of distances, which is not needed any more."""
+        self._sample = None
+        self.distances.forget()
+
     def share_of_near_pairs(self) -> float:
         """Estimate how many of all pairs (i, j) have ``d_ij < max(nearest_i, nearest_j)``."""
-        n = len(self.weights)
-        rows = torch.arange(0, n, max(1, n // _SAMPLE), device=self.weights.device)
+        if self._sample is None:
+            n = len(self.weights)
+            rows = torch.arange(0, n, max(1, n // _SAMPLE), device=self.weights.device)
+            self._sample = rows, self.distances.rows(rows)
+        rows, distances = self._sample
         reach = torch.maximum(self.nearest[rows, None], self.nearest[None])
-        return float((self.distances.rows(rows) < reach).double().mean())
+        return len(where_less(distances, reach)) / distances.numel()

@@ -212,13 +212,13 @@ def _begin(group: Group, minimum_gain: float, memory_budget: int, storage: Stora
     while len(covering.chosen) < group.k and covering.share_of_near_pairs() * n_pairs > most:
         medoid = covering.best()
         if float(covering.gains[medoid]) < minimum_gain:
-            distances.forget()
+            covering.forget()
             return _Begun(group, covering, None)
         covering.add(medoid)
     near = None
     if len(covering.chosen) < group.k:
         near = Neighbourhoods.within(distances, covering.nearest)
-    distances.forget()
+    covering.forget()
     return _Begun(group, covering, near)
 
 
