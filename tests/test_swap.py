@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from references import naive_distances, naive_total, quick, random_points, seeds
 
@@ -29,6 +29,7 @@ def best_swap(points, medoids, weights):
 
 
 @quick
+@example(seed=127494, k=1, share=0.0, weighted=True)
 @given(seeds, st.integers(1, 12), listed, st.booleans())
 def test_no_swap_is_left(seed, k, share, weighted):
     rng = np.random.default_rng(seed)

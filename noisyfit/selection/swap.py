@@ -30,7 +30,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from noisyfit.selection.central import central_medoids
 from noisyfit.selection.distances import MEMORY_BUDGET, Distances, Storage
 from noisyfit.selection.inputs import (
     IndexVector,
@@ -114,9 +113,13 @@ def swap_medoids(
     if not max_passes >= 1:
         raise ValueError(f"max_passes must be at least 1, got {max_passes}.")
     weights = as_sample_weight(sample_weight, n)
-    if len(start) == 1:
-        start = central_medoids(tensor, 1, sample_weight=weights, memory_budget=memory_budget)
     distances = Distances(tensor, memory_budget=memory_budget, keep_in=Storage())
+    if len(start) == 1:  # the best single medoid needs no search
+        row_weights = to_tensor(weights, tensor)
+        totals = torch.zeros(n, dtype=accumulator_dtype(tensor.device), device=tensor.device)
+        for rows, block in distances.blocks():
+            totals += row_weights[rows] @ block
+        start = totals.argmin()[None].cpu().numpy()
     state = _Assignment(distances, to_tensor(weights, tensor), to_tensor(start, tensor))
     n_swaps = 0
     for _ in range(max_passes if 1 < len(start) < n else 0):
