@@ -33,13 +33,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
+    Random,
     accumulator_dtype,
     as_points,
+    as_random_state,
     as_sample_weight,
     check_k,
     to_tensor,
@@ -243,8 +244,6 @@ def _represent(
     return product / (size**0.5 if width > size else 1.0), prod(scales)
 
 
-def _generator(random_state: Any) -> np.random.RandomState | np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
+def _generator(random_state: Any) -> Random:
     # For None scikit-learn returns the global generator, which is to be left alone.
-    return np.random.default_rng() if random_state is None else check_random_state(random_state)
+    return np.random.default_rng() if random_state is None else as_random_state(random_state)

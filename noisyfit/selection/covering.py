@@ -20,10 +20,7 @@ import torch
 
 from noisyfit.selection.distances import ROUNDING, Distances
 from noisyfit.selection.inputs import accumulator_dtype
-from noisyfit.selection.neighbourhoods import where_less
-
-# Rows from which the share of near pairs is estimated.
-_SAMPLE = 64
+from noisyfit.selection.neighbourhoods import SampleOfPairs
 
 
 class Covering:
@@ -50,7 +47,7 @@ class Covering:
         self.exact_weights = weights.to(accumulator_dtype(weights.device))
         self.chosen: list[int] = []
         self.decreases: list[float] = []
-        self._sample: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._sample: SampleOfPairs | None = None
         first = list(start) or [self._most_central()]
         self.nearest = self._row(first[0])
         self.owner = torch.full_like(weights, first[0], dtype=torch.long)
@@ -63,9 +60,7 @@ class Covering:
         self.tolerance = ROUNDING[weights.dtype] * float(self.gains.max().clamp_(min=0))
 
     def _most_central(self) -> int:
-        totals = torch.zeros_like(self.exact_weights)
-        for rows, block in self.distances.blocks():
-            totals += self.weights[rows] @ block
+        totals = self.distances.totals(self.weights)
         tolerance = ROUNDING[self.weights.dtype] * totals.min()
         return int((totals <= totals.min() + tolerance).nonzero()[0])
 
@@ -120,9 +115,5 @@ class Covering:
     def share_of_near_pairs(self) -> float:
         """Estimate how many of all pairs (i, j) have ``d_ij < max(nearest_i, nearest_j)``."""
         if self._sample is None:
-            n = len(self.weights)
-            rows = torch.arange(0, n, max(1, n // _SAMPLE), device=self.weights.device)
-            self._sample = rows, self.distances.rows(rows)
-        rows, distances = self._sample
-        reach = torch.maximum(self.nearest[rows, None], self.nearest[None])
-        return len(where_less(distances, reach)) / distances.numel()
+            self._sample = SampleOfPairs(self.distances, len(self.weights))
+        return self._sample.share_within(self.nearest)

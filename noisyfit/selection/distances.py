@@ -130,7 +130,8 @@ class Distances:
         row_bytes = self._others.shape[0] * self._norms.element_size()
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
         # A block and the temporaries made from it are about three blocks in all.
-        self.rows_per_block = max(1, min(memory_budget // 3, preferred) // row_bytes)
+        rows_per_block = min(memory_budget // 3, preferred) // row_bytes
+        self.rows_per_block = max(1, min(rows_per_block, points.shape[0]))
         n_bytes = points.shape[0] * row_bytes
         if keep_in is not None and n_bytes <= memory_budget // 2:
             matrix = keep_in.matrix(self._norms, points.shape[0], self._others.shape[0])
@@ -139,6 +140,11 @@ class Distances:
             ):
                 part.copy_(block)
             self._matrix = matrix
+
+    @property
+    def device(self) -> torch.device:
+        """Where the points are."""
+        return self._norms.device
 
     def forget(self) -> None:
         """Leave the storage to others; rows are computed from now on."""
@@ -178,6 +184,13 @@ class Distances:
             return torch.index_select(self._matrix, 0, rows, out=memory)
         self._compute(rows, None if self._crowded is None else self._crowded[rows], memory)
         return memory
+
+    def totals(self, weights: torch.Tensor) -> torch.Tensor:
+        """Weighted sums (m,) of the distances from all points to each of the others."""
+        totals = torch.zeros_like(self._other_norms, dtype=accumulator_dtype(weights.device))
+        for rows, block in self.blocks():
+            totals += weights[rows] @ block
+        return totals
 
     def between(self, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """Return the distances (len(rows), len(columns)) between points of these indices."""

@@ -37,7 +37,7 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.locally_best import Cover, choose_the_rest
-from noisyfit.selection.neighbourhoods import BYTES_PER_PAIR, Neighbourhoods
+from noisyfit.selection.neighbourhoods import Neighbourhoods, most_pairs
 from noisyfit.selection.objective import distance_bound
 
 # Lists of near pairs are made as soon as they hold at most this share of all pairs, or so few that
@@ -191,7 +191,7 @@ def cover_greedily(
         begun = _begin(group, minimum_gain, memory_budget, storage)
         waiting.append(begun)
         n_pairs += 0 if begun.near is None else len(begun.near.others)
-        if n_pairs >= min(_PAIRS_TOGETHER, memory_budget // 4 // BYTES_PER_PAIR):
+        if n_pairs >= min(_PAIRS_TOGETHER, most_pairs(memory_budget)):
             yield from _finish(waiting, minimum_gain)
             waiting, n_pairs = [], 0
     yield from _finish(waiting, minimum_gain)
@@ -208,7 +208,7 @@ def _begin(group: Group, minimum_gain: float, memory_budget: int, storage: Stora
     distances = Distances(group.points, memory_budget=memory_budget, keep_in=storage)
     covering = Covering(distances, group.weights, group.start)
     n_pairs = len(group.points) ** 2
-    most = min(max(_NEAR_SHARE * n_pairs, _FEW_PAIRS), memory_budget / 4 / BYTES_PER_PAIR)
+    most = min(max(_NEAR_SHARE * n_pairs, _FEW_PAIRS), most_pairs(memory_budget))
     while len(covering.chosen) < group.k and covering.share_of_near_pairs() * n_pairs > most:
         medoid = covering.best()
         if float(covering.gains[medoid]) < minimum_gain:

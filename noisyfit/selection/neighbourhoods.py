@@ -13,11 +13,33 @@ import torch
 
 from noisyfit.selection.distances import Distances
 
-#: Bytes that a listed pair takes up in float32: a point's number and a distance.
-BYTES_PER_PAIR = 8
+# Bytes that a listed pair takes up in float32: a point's number and a distance.
+_BYTES_PER_PAIR = 8
+
+# Points from which the share of near pairs is estimated.
+_SAMPLE = 64
 
 # Long lists are gone through in parts of about this many pairs.
 _PAIRS_AT_A_TIME = 2**21
+
+
+def most_pairs(memory_budget: int) -> float:
+    """How many pairs may be listed: a quarter of the budget, as there are temporary copies."""
+    return memory_budget / 4 / _BYTES_PER_PAIR
+
+
+class SampleOfPairs:
+    """Distances from some points, evenly spread, by which near pairs are counted beforehand."""
+
+    def __init__(self, distances: Distances, n: int) -> None:
+        device = distances.device
+        self._rows = torch.arange(0, n, max(1, n // _SAMPLE), device=device)
+        self._distances = distances.rows(self._rows)
+
+    def share_within(self, nearest: torch.Tensor) -> float:
+        """Estimate how many of all pairs (i, j) have ``d_ij < max(nearest_i, nearest_j)``."""
+        reach = torch.maximum(nearest[self._rows, None], nearest[None])
+        return len(where_less(self._distances, reach)) / reach.numel()
 
 
 class Neighbourhoods:

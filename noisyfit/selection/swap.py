@@ -39,7 +39,12 @@ from noisyfit.selection.inputs import (
     check_medoids,
     to_tensor,
 )
-from noisyfit.selection.neighbourhoods import BYTES_PER_PAIR, Neighbourhoods, where_less
+from noisyfit.selection.neighbourhoods import (
+    Neighbourhoods,
+    SampleOfPairs,
+    most_pairs,
+    where_less,
+)
 
 # Pairs are listed if they are at most this share of all.
 _LISTED_SHARE = 1 / 16
@@ -115,16 +120,13 @@ def swap_medoids(
     weights = as_sample_weight(sample_weight, n)
     distances = Distances(tensor, memory_budget=memory_budget, keep_in=Storage())
     if len(start) == 1:  # the best single medoid needs no search
-        row_weights = to_tensor(weights, tensor)
-        totals = torch.zeros(n, dtype=accumulator_dtype(tensor.device), device=tensor.device)
-        for rows, block in distances.blocks():
-            totals += row_weights[rows] @ block
-        start = totals.argmin()[None].cpu().numpy()
+        start = distances.totals(to_tensor(weights, tensor)).argmin()[None].cpu().numpy()
     state = _Assignment(distances, to_tensor(weights, tensor), to_tensor(start, tensor))
+    sample = SampleOfPairs(distances, n)
     n_swaps = 0
     for _ in range(max_passes if 1 < len(start) < n else 0):
-        share = state.share_of_near_pairs()
-        listed = share <= min(_LISTED_SHARE, memory_budget / 4 / BYTES_PER_PAIR / n**2)
+        share = sample.share_within(state.distance[1])
+        listed = share <= min(_LISTED_SHARE, most_pairs(memory_budget) / n**2)
         made = _swap_listed(state) if listed else _swap_in_blocks(state)
         n_swaps += made
         if not made:
@@ -164,13 +166,6 @@ class _Assignment:
         """By how much the total rises if a medoid goes and none comes (k,)."""
         farther = (self.distance[1] - self.distance[0]).to(self.weights) * self.weights
         return torch.bincount(self.position[0], farther, minlength=len(self.medoids))
-
-    def share_of_near_pairs(self) -> float:
-        n = len(self.weights)
-        rows = torch.arange(0, n, max(1, n // 64), device=self.weights.device)
-        second = self.distance[1]
-        reach = torch.maximum(second[rows, None], second[None])
-        return float((self.distances.rows(rows) < reach).double().mean())
 
     def least(self) -> float:
         return _LEAST_SHARE[self.distance.dtype] * self.total()
