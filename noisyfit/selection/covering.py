@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import torch
 
-from noisyfit.selection.distances import ROUNDING, Distances
+from noisyfit.selection.distances import ROUNDING, Blocks, Distances
 from noisyfit.selection.inputs import accumulator_dtype
 from noisyfit.selection.neighbourhoods import SampleOfPairs
 
@@ -73,11 +73,18 @@ class Covering:
 
     def _all_gains(self) -> torch.Tensor:
         """Sum over points of ``w_i (nearest_i - min(nearest_i, d_ij))`` for every candidate j."""
-        gains = torch.full_like(self.exact_weights, self._weighted(self.nearest))
-        for rows, block in self.distances.blocks():
-            torch.minimum(block, self.nearest[rows, None], out=block)
-            gains -= self.weights[rows] @ block
-        return gains
+
+        def add_up(blocks: Blocks) -> torch.Tensor:
+            left = torch.zeros_like(self.exact_weights)
+            with self.distances.block() as memory:
+                for rows, block in blocks:
+                    least = memory[: len(rows)]
+                    torch.minimum(block, self.nearest[rows, None], out=least)
+                    left += self.weights[rows] @ least
+            return left
+
+        left = torch.stack(self.distances.in_parts(add_up)).sum(dim=0)
+        return self._weighted(self.nearest) - left
 
     def best(self) -> int:
         """Candidate of the largest gain; of those equal up to rounding, the lowest index."""
@@ -98,8 +105,9 @@ class Covering:
         """Add a medoid and bring the gains up to date with whole rows of distances."""
         points, before = self._note(medoid, self._row(medoid))
         size = self.distances.rows_per_block
-        for rows, old in zip(points.split(size), before.split(size), strict=True):
-            block = self.distances.rows(rows)
+        for (rows, block), old in zip(
+            self.distances.blocks(points), before.split(size), strict=True
+        ):
             # What a candidate at distance d loses by it is old - min(old, max(new, d)).
             torch.maximum(block, self.nearest[rows, None], out=block)
             torch.minimum(block, old[:, None], out=block)

@@ -8,16 +8,22 @@ and rows that still hold a cancelled entry are computed again in float64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 
 from noisyfit.selection.inputs import accumulator_dtype, as_points
 from noisyfit.selection.products import OuterProducts
+from noisyfit.selection.threads import side_by_side
 
 Points: TypeAlias = torch.Tensor | OuterProducts
+Blocks: TypeAlias = Iterator[tuple[torch.Tensor, torch.Tensor]]
+
+Result = TypeVar("Result")
 
 #: Bytes that distances may take up at a time.
 MEMORY_BUDGET = 2**30
@@ -28,6 +34,9 @@ ROUNDING = {torch.float32: 2e-8, torch.float64: 1e-12}
 # Blocks that stay in the processor's cache are several times faster; other devices want big ones.
 _BLOCK_BYTES_CPU = 2**22
 _BLOCK_BYTES_DEVICE = 2**28
+
+# Into so many parts the rows are divided among threads.
+_PARTS = 16
 
 _ROWS_FOR_CENTRE = 1024
 
@@ -90,7 +99,10 @@ class Storage:
         size = n_rows * n_columns
         if self._memory is None or len(self._memory) < size:
             self._memory = None
-            self._memory = like.new_empty(size)
+            if like.device.type == "cpu":  # numpy asks for large pages, which are mapped sooner
+                self._memory = torch.from_numpy(np.empty(size, dtype=like.numpy().dtype))
+            else:
+                self._memory = like.new_empty(size)
         return self._memory[:size].view(n_rows, n_columns)
 
 
@@ -105,7 +117,8 @@ class Distances:
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time.
     keep_in : Storage, default=None
-        Keep the whole matrix there, if it fits half the budget, for many requests of rows.
+        Keep the whole matrix there, if it fits half the budget, for many requests of rows; it is
+        filled by the first pass over all rows, `in_parts`.
     """
 
     def __init__(
@@ -125,21 +138,17 @@ class Distances:
         self._double: tuple[Any, ...] | None = None
         self._matrix: torch.Tensor | None = None
         self._crowded: torch.Tensor | None = None
-        self._buffer: torch.Tensor | None = None
+        self._width = self._others.shape[0]
+        self._free: list[torch.Tensor] = []
 
-        row_bytes = self._others.shape[0] * self._norms.element_size()
+        row_bytes = self._width * self._norms.element_size()
         preferred = _BLOCK_BYTES_CPU if points.device.type == "cpu" else _BLOCK_BYTES_DEVICE
-        # A block and the temporaries made from it are about three blocks in all.
+        # A block and the temporaries made from it are about three blocks in all, on each thread.
         rows_per_block = min(memory_budget // 3, preferred) // row_bytes
         self.rows_per_block = max(1, min(rows_per_block, points.shape[0]))
-        n_bytes = points.shape[0] * row_bytes
-        if keep_in is not None and n_bytes <= memory_budget // 2:
-            matrix = keep_in.matrix(self._norms, points.shape[0], self._others.shape[0])
-            for part, (_, block) in zip(
-                matrix.split(self.rows_per_block), self.blocks(), strict=True
-            ):
-                part.copy_(block)
-            self._matrix = matrix
+        self._most_threads = memory_budget // (3 * self.rows_per_block * row_bytes)
+        fits = points.shape[0] * row_bytes <= memory_budget // 2
+        self._keep_in = keep_in if fits else None
 
     @property
     def device(self) -> torch.device:
@@ -148,38 +157,82 @@ class Distances:
 
     def forget(self) -> None:
         """Leave the storage to others; rows are computed from now on."""
-        self._matrix = self._buffer = None
+        self._matrix = self._keep_in = None
+        self._free.clear()
 
-    def blocks(
-        self, rows: torch.Tensor | None = None
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield ``(rows, distances)``, the latter of shape (len(rows), m).
+    def in_parts(
+        self, function: Callable[[Blocks], Result], rows: torch.Tensor | None = None
+    ) -> list[Result]:
+        """Give the distances from some points, or all, to calls of a function, side by side.
 
-        The distances are free to overwrite, and gone when the next block is asked for: all are made
-        in the same memory.
+        Each gets pairs ``(rows, distances)`` for a part of the rows, block by block: the distances,
+        of shape (len(rows), m), are not to be overwritten, and gone when the next are asked for.
+        The parts do not depend on the number of threads, and so neither do sums over them.
         """
-        every_row = rows is None
+        source: Callable[[torch.Tensor], Blocks] = self.blocks
+        first_pass = None
+        if rows is None and self._matrix is not None:
+            source = partial(_views, self._matrix, self.rows_per_block)
+        elif rows is None and self._crowded is None:
+            first_pass = self._fresh()
+            source = partial(self._fill, *first_pass)
         if rows is None:
-            rows = torch.arange(self._points.shape[0], device=self._points.device)
-        if self._buffer is None:
-            self._buffer = self._norms.new_empty((self.rows_per_block, self._others.shape[0]))
-        # The first pass over all rows finds those that will always have to be computed again.
-        suspects: list[torch.Tensor] = []
-        look = every_row and self._matrix is None and self._crowded is None
-        for part in rows.split(self.rows_per_block):
-            memory = self._buffer[: len(part)]
-            if look:
-                suspects.append(self._compute(part, None, memory))
-                yield part, memory
-            else:
-                yield part, self.rows(part, memory)
-        if look:
-            self._crowded = torch.cat(suspects)
+            rows = torch.arange(self._points.shape[0], device=self.device)
+        parts = rows.split(self.rows_per_block * -(-len(rows) // (self.rows_per_block * _PARTS)))
+        if self.device.type == "cpu":
+            results = side_by_side(
+                lambda part: function(source(part)), parts, at_most=self._most_threads
+            )
+        else:
+            results = [function(source(part)) for part in parts]
+        if first_pass is not None:
+            self._matrix, self._crowded = first_pass
+        return results
+
+    def blocks(self, rows: torch.Tensor | None = None) -> Blocks:
+        """Yield ``(rows, distances)``, which may be overwritten, for some rows or all."""
+        if rows is None:
+            rows = torch.arange(self._points.shape[0], device=self.device)
+        with self.block() as memory:
+            for part in rows.split(self.rows_per_block):
+                yield part, self.rows(part, memory[: len(part)])
+
+    @contextmanager
+    def block(self) -> Iterator[torch.Tensor]:
+        """Memory of the shape of a block, not filled, which is used again by others afterwards."""
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            memory = self._norms.new_empty((self.rows_per_block, self._width))
+        try:
+            yield memory
+        finally:
+            self._free.append(memory)
+
+    def _fresh(self) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """What the first pass over all rows fills: the matrix, and which rows are crowded."""
+        n, matrix = self._points.shape[0], None
+        if self._keep_in is not None:
+            matrix = self._keep_in.matrix(self._norms, n, self._width)
+        return matrix, torch.zeros(n, dtype=torch.bool, device=self.device)
+
+    def _fill(
+        self, matrix: torch.Tensor | None, crowded: torch.Tensor, rows: torch.Tensor
+    ) -> Blocks:
+        """Yield blocks of successive rows, note which are crowded, and keep them in the matrix."""
+        with self.block() as memory:
+            for part in rows.split(self.rows_per_block):
+                block, every = memory[: len(part)], slice(int(part[0]), int(part[-1]) + 1)
+                crowded[every] = self._compute(part, None, block)
+                # Computed in the cache and copied is faster than computed in place.
+                if matrix is not None:
+                    matrix[every] = block
+                yield part, block
 
     def rows(self, rows: torch.Tensor, memory: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the distances (len(rows), m) from the points of these indices, as one block."""
+        """Return a copy of the distances (len(rows), m) from the points of these indices."""
         if memory is None:
-            memory = self._norms.new_empty((len(rows), self._others.shape[0]))
+            memory = self._norms.new_empty((len(rows), self._width))
         if self._matrix is not None:
             return torch.index_select(self._matrix, 0, rows, out=memory)
         self._compute(rows, None if self._crowded is None else self._crowded[rows], memory)
@@ -187,10 +240,15 @@ class Distances:
 
     def totals(self, weights: torch.Tensor) -> torch.Tensor:
         """Weighted sums (m,) of the distances from all points to each of the others."""
-        totals = torch.zeros_like(self._other_norms, dtype=accumulator_dtype(weights.device))
-        for rows, block in self.blocks():
-            totals += weights[rows] @ block
-        return totals
+        exact = accumulator_dtype(weights.device)
+
+        def add_up(blocks: Blocks) -> torch.Tensor:
+            totals = torch.zeros(self._width, dtype=exact, device=weights.device)
+            for rows, block in blocks:
+                totals += weights[rows] @ block
+            return totals
+
+        return torch.stack(self.in_parts(add_up)).sum(dim=0)
 
     def between(self, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
         """Return the distances (len(rows), len(columns)) between points of these indices."""
@@ -226,6 +284,12 @@ class Distances:
         squared = _expand(points[rows], norms[rows], others, other_norms)
         nothing_left = squared <= _NOTHING_LEFT[squared.dtype] * norms[rows, None]
         return squared.masked_fill_(nothing_left, 0)
+
+
+def _views(matrix: torch.Tensor, rows_per_block: int, rows: torch.Tensor) -> Blocks:
+    """Yield blocks of successive rows of a matrix, which are not copied."""
+    for part in rows.split(rows_per_block):
+        yield part, matrix[int(part[0]) : int(part[-1]) + 1]
 
 
 def _centred(points: Points, others: Points | None) -> tuple[Points, Points]:

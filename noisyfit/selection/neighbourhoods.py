@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import Distances
+from noisyfit.selection.distances import Blocks, Distances
 
 # Bytes that a listed pair takes up in float32: a point's number and a distance.
 _BYTES_PER_PAIR = 8
@@ -20,7 +20,7 @@ _BYTES_PER_PAIR = 8
 _SAMPLE = 64
 
 # Long lists are gone through in parts of about this many pairs.
-_PAIRS_AT_A_TIME = 2**21
+_PAIRS_AT_A_TIME = 2**17
 
 
 def most_pairs(memory_budget: int) -> float:
@@ -57,20 +57,27 @@ class Neighbourhoods:
     @classmethod
     def within(cls, distances: Distances, nearest: torch.Tensor) -> Neighbourhoods:
         """Collect the pairs of all points, in blocks."""
-        counts, others, kept = [], [], []
         n = len(nearest)
-        for rows, block in distances.blocks():
-            places = where_less(block, torch.maximum(nearest[rows, None], nearest[None]))
-            edges = torch.arange(len(rows) + 1, device=rows.device) * n
-            ends = torch.searchsorted(places, edges)
-            counts.append(ends.diff())
-            others.append((places - torch.repeat_interleave(edges[:-1], counts[-1])).int())
-            kept.append(block.view(-1).index_select(0, places))
+
+        def collect(blocks: Blocks) -> tuple[torch.Tensor, ...]:
+            counts, others, kept = [], [], []
+            with distances.block() as memory:
+                for rows, block in blocks:
+                    reach = memory[: len(rows)]
+                    torch.maximum(nearest[rows, None], nearest[None], out=reach)
+                    places = where_less(block, reach)
+                    edges = torch.arange(len(rows) + 1, device=rows.device) * n
+                    ends = torch.searchsorted(places, edges)
+                    counts.append(ends.diff())
+                    others.append((places - torch.repeat_interleave(edges[:-1], counts[-1])).int())
+                    kept.append(block.view(-1).index_select(0, places))
+            return torch.cat(counts), torch.cat(others), torch.cat(kept)
+
+        parts = distances.in_parts(collect)
         starts = torch.zeros(n + 1, dtype=torch.long, device=nearest.device)
-        torch.cumsum(torch.cat(counts), dim=0, out=starts[1:])
-        joined = torch.cat(others)
-        others.clear()
-        return cls(starts, joined, torch.cat(kept))
+        torch.cumsum(torch.cat([counts for counts, _, _ in parts]), dim=0, out=starts[1:])
+        joined = torch.cat([others for _, others, _ in parts])
+        return cls(starts, joined, torch.cat([kept for _, _, kept in parts]))
 
     @classmethod
     def side_by_side(cls, parts: list[Neighbourhoods]) -> Neighbourhoods:

@@ -38,7 +38,8 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.objective import cluster_weights
-from noisyfit.selection.parallel import Rows, SomeRows, as_rows, one_thread, run_tasks
+from noisyfit.selection.parallel import Rows, SomeRows, as_rows, run_tasks
+from noisyfit.selection.threads import one_thread
 
 # Rows of a task: enough to outweigh sending them, few enough to share the work evenly. The number
 # of workers must not come into it, as the result might then depend on it.

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import MEMORY_BUDGET, Distances
+from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances
 from noisyfit.selection.greedy import GreedyResult
 from noisyfit.selection.inputs import (
     accumulator_dtype,
@@ -31,6 +31,7 @@ from noisyfit.selection.inputs import (
     as_random_state,
     as_sample_weight,
     number_of_medoids,
+    to_numpy,
     to_tensor,
 )
 from noisyfit.selection.objective import distance_bound
@@ -107,11 +108,13 @@ def stochastic_medoids(
         )
         draw.sort()
         values = []
-        for _, block in distances.blocks(to_tensor(order[draw], tensor)):
-            closer = (nearest - block).clamp_(min=0)
+        for rows in to_tensor(order[draw], tensor).split(distances.rows_per_block):
+            closer = (nearest - distances.rows(rows)).clamp_(min=0)
             values.append(closer.to(exact_weights) @ exact_weights)
         value = torch.cat(values)
-        best = int(value.argmax())
+        # Of those equal up to rounding the one of the lowest index.
+        equal = to_numpy(value >= value.max() * (1 - ROUNDING[tensor.dtype]))
+        best = int(np.flatnonzero(equal)[order[draw][equal].argmin()])
         place = draw[best]
         order[[step, place]] = order[[place, step]]
         row = to_tensor(order[step : step + 1], tensor)
