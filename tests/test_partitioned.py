@@ -90,7 +90,7 @@ def test_result_is_a_weighted_selection(seed, share, part_size, oversampling, ti
             oversampling=oversampling,
             random_state=seed,
         )
-    indices, medoid_weights, assignment, total = result
+    indices, medoid_weights, assignment, distance, total = result
     assert indices.dtype == assignment.dtype == np.int64
     assert medoid_weights.dtype == np.float64
     assert len(indices) == len(set(indices)) == k
@@ -393,10 +393,10 @@ def test_a_backend_that_returns_lists_will_do(small_tasks, monkeypatch):
 def test_progress_is_printed(small_tasks, capfd):
     select(k=300)
     assert capfd.readouterr() == ("", "")
-    select(k=300, verbose=1)
-    printed = "".join(capfd.readouterr())
-    assert "Done" in printed
-    assert "out of   6" in printed
+    for n_jobs in (None, 2):
+        select(k=300, verbose=2, n_jobs=n_jobs)
+        printed = capfd.readouterr().out
+        assert "[partitioned] 6 of 6 done in " in printed
 
 
 # ------------------------------------------------------------------------ what the workers are sent

@@ -15,7 +15,8 @@ from noisyfit.selection import (
     swap_medoids,
 )
 from noisyfit.selection import threads as threads_module
-from noisyfit.selection.greedy import Group, _share_out
+from noisyfit.selection.greedy import Group
+from noisyfit.selection.methods import share_out
 from noisyfit.selection.threads import one_thread, side_by_side
 
 
@@ -96,7 +97,7 @@ def test_medoids_do_not_depend_on_the_number_of_threads(monkeypatch, memory_budg
 def shared_out(sizes, n_threads, memory_budget=2**30):
     groups = [Group(torch.zeros(n, 1), torch.ones(n), 1) for n in sizes]
     with torch_threads(n_threads):
-        return _share_out(groups, memory_budget)
+        return share_out(groups, memory_budget)
 
 
 def test_groups_are_shared_out_evenly_if_they_can_be():

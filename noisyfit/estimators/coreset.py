@@ -63,8 +63,9 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         ``LogisticRegression(max_iter=1000)``.
     trim : "auto", float in [0, 1) or None, default="auto"
         Share of each given class left out as untrustworthy. "auto" estimates it for each class.
-    selection : {"all", "greedy", "central", "random"}, default="all"
-        What covers the rows that are left, see `GradientMedoidSelector`.
+    selection : str, default="all"
+        What covers the rows that are left: "all" of them, or medoids by a method of
+        `GradientMedoidSelector`.
     fraction : float in (0, 1], default=0.5
         Share of the rows left that become medoids, where ``selection`` is not "all".
     group_by : {"given", "predicted"}, default="given"

@@ -14,6 +14,7 @@ from noisyfit.estimators.network import NetworkClassifier
 from noisyfit.losses import SymmetricCrossEntropy, resolve_criterion
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
+from noisyfit.selection import SELECTION_METHODS
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases
 from noisyfit.training.data import LabeledRows
@@ -44,9 +45,11 @@ class CRUSTClassifier(NetworkClassifier):
     trim : "auto", float in [0, 1) or None, default="auto"
         Share of each given class left out as untrustworthy. "auto" estimates it for each class,
         None leaves out nothing.
-    selection : {"all", "greedy", "central", "random"}, default="all"
-        What covers the rows that are left: all of them, medoids chosen by greedy facility
-        location (the paper), the rows nearest to all others (the official code), or any.
+    selection : str, default="all"
+        What covers the rows that are left: all of them, medoids chosen by greedy facility location
+        ("greedy", the paper), the rows nearest to all others ("central", the official code), any
+        rows ("random"), or another method of `noisyfit.selection.select_coreset`: "auto",
+        "k_medoids", "stochastic", "partitioned" or "columns".
     fraction : float in (0, 1], default=0.5
         Share of the rows left that become medoids, where ``selection`` is not "all".
     group_by : {"given", "predicted"}, default="given"
@@ -118,7 +121,7 @@ class CRUSTClassifier(NetworkClassifier):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkClassifier._parameter_constraints,
         "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left"), None],
-        "selection": [StrOptions({"all", "greedy", "central", "random"})],
+        "selection": [StrOptions(set(SELECTION_METHODS))],
         "fraction": [Interval(Real, 0, 1, closed="right")],
         "group_by": [StrOptions({"given", "predicted"})],
         "weights": [StrOptions({"uniform", "cluster"})],

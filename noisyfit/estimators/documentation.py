@@ -84,10 +84,12 @@ k : int or None, default=None
         goes by `fraction`.
     fraction : float in (0, 1], default=0.5
         Share of each group's rows (those left after trimming) that become medoids.
-    selection : {"greedy", "central", "random", "all"}, default="greedy"
-        "greedy" is exact greedy facility location, the CRUST paper's algorithm; "central" takes
-        the rows nearest to all others, as the paper's code does; "random" takes any rows; "all"
-        takes every row that is left after trimming.
+    selection : str, default="auto"
+        "greedy" is exact greedy facility location, the CRUST paper's algorithm; "auto" is that in
+        groups of at most 20,000 rows, and "partitioned", greedy in random parts, in larger ones.
+        "k_medoids" improves the exact choice by swaps, "stochastic" is greedy among random
+        samples, "columns" takes rows that span all, "central" the rows nearest to all others, as
+        the paper's code does, "random" any rows, and "all" every row that is left after trimming.
     trim : "auto", float in [0, 1) or None, default=None
         Share of each class (of all rows, without y) left out first: those whose gradients are
         farthest from zero. "auto" estimates it for each class and needs `estimator`.
@@ -103,7 +105,7 @@ k : int or None, default=None
     n_jobs : int or None, default=None
         Number of folds fitted at the same time, through joblib.
     random_state : int, RandomState instance or None, default=None
-        Draws the folds, and the rows of ``selection="random"``."""
+        Draws the folds, and whatever `selection` draws."""
 
 SELECTION_ATTRIBUTES = """\
 medoid_indices_ : ndarray of shape (n_medoids,)

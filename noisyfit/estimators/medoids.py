@@ -15,6 +15,7 @@ from noisyfit._compat import HasMethods, Interval, StrOptions
 from noisyfit.estimators.out_of_fold import out_of_fold_probabilities
 from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
+    SELECTION_METHODS,
     Coreset,
     gradient_norms,
     logit_gradients,
@@ -23,7 +24,7 @@ from noisyfit.selection.trim_and_cover import TrimAndCover
 
 SELECTION_CONSTRAINTS: dict[str, list[Any]] = {
     "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left"), None],
-    "selection": [StrOptions({"all", "greedy", "central", "random"})],
+    "selection": [StrOptions(set(SELECTION_METHODS))],
     "fraction": [Interval(Real, 0, 1, closed="right")],
     "group_by": [StrOptions({"given", "predicted"})],
     "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
@@ -61,7 +62,7 @@ class GradientMedoids(BaseEstimator):
         k: int | None = None,
         *,
         fraction: float = 0.5,
-        selection: str = "greedy",
+        selection: str = "auto",
         trim: str | float | None = None,
         estimator: Any = None,
         group_by: str = "given",

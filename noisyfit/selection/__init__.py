@@ -20,9 +20,10 @@ float32), and results are small numpy arrays.
 
 from noisyfit.selection.central import central_medoids
 from noisyfit.selection.columns import ColumnSubset, column_subset
-from noisyfit.selection.coreset import SELECTION_METHODS, Coreset, select_coreset
+from noisyfit.selection.coreset import Coreset, select_coreset
 from noisyfit.selection.distances import euclidean_distances
 from noisyfit.selection.greedy import GreedyResult, greedy_medoids
+from noisyfit.selection.methods import SELECTION_METHODS
 from noisyfit.selection.objective import (
     assign_to_medoids,
     cluster_weights,

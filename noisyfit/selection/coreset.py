@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisyfit.selection.central import central_medoids
-from noisyfit.selection.columns import column_subset
 from noisyfit.selection.distances import MEMORY_BUDGET
-from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
+from noisyfit.selection.greedy import Group
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
-    Random,
     as_codes,
     as_mask,
     as_points,
@@ -25,13 +21,10 @@ from noisyfit.selection.inputs import (
     check_k,
     largest_remainders,
     rows_by_code,
-    to_numpy,
     to_tensor,
 )
-from noisyfit.selection.objective import assign_to_medoids, cluster_weights
-from noisyfit.selection.products import OuterProducts
-from noisyfit.selection.stochastic import stochastic_medoids
-from noisyfit.selection.swap import swap_medoids
+from noisyfit.selection.methods import SELECTION_METHODS, Options, choose_medoids
+from noisyfit.selection.objective import cluster_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +41,8 @@ class Coreset:
     assignment : ndarray of int64, shape (n,)
         Position in `indices` of each row's medoid; -1 for rows that are not candidates.
     gains : ndarray of float64, shape (k,), or None
-        What each medoid added to its group's facility location objective; None unless the method
-        is "greedy" or "stochastic".
+        What each medoid added to its group's facility location objective; None unless every group
+        was covered by the method "greedy", by "auto" too, or "stochastic".
     total_distance : float
         Weighted sum of the distances of the candidates to their medoids: what medoids minimise.
     """
@@ -61,28 +54,18 @@ class Coreset:
     total_distance: float
 
 
-#: The values that `select_coreset` takes for ``method``.
-SELECTION_METHODS = (
-    "all",
-    "greedy",
-    "k_medoids",
-    "stochastic",
-    "central",
-    "columns",
-    "random",
-)
-
-
 def select_coreset(
     gradients: Any,
     *,
     k: int | None = None,
     fraction: float | None = None,
-    method: str = "greedy",
+    method: str = "auto",
     groups: Any = None,
     candidates: Any = None,
     sample_weight: Any = None,
     random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    n_jobs: int | None = None,
+    verbose: int = 0,
     memory_budget: int = MEMORY_BUDGET,
 ) -> Coreset:
     """Choose a weighted coreset of the rows, group by group.
@@ -97,14 +80,17 @@ def select_coreset(
     fraction : float, default=None
         Share of each group's candidates that become medoids, in (0, 1], rounded, at least one.
         Exactly one of `k` and `fraction` is needed, but neither for method "all".
-    method : {"greedy", "k_medoids", "stochastic", "central", "columns", "random", "all"}, \
-            default="greedy"
+    method : {"auto", "greedy", "k_medoids", "stochastic", "partitioned", "central", "columns", \
+            "random", "all"}, default="auto"
         "greedy" covers the candidates with the best medoids that greedy facility location finds
         (the CRUST paper, `greedy_medoids`); "k_medoids" goes on from those until no swap makes them
         better (`swap_medoids`); "stochastic" is greedy among random samples (`stochastic_medoids`);
-        "central" takes the candidates nearest to all others (the official CRUST code,
-        `central_medoids`); "columns" takes those that span all (`column_subset`); "random" takes
-        any; "all" takes every candidate, with its own weight.
+        "partitioned" is greedy in random parts (`partitioned_medoids`), for many rows; "auto" is
+        "greedy" in groups of at most 20,000 candidates, "partitioned" in larger ones: how long the
+        exact choice takes depends on the number of rows and little on that of medoids; "central"
+        takes the candidates nearest to all others (the official CRUST code, `central_medoids`);
+        "columns" takes those that span all (`column_subset`); "random" takes any; "all" takes every
+        candidate, with its own weight.
     groups : array or tensor of int, shape (n,), default=None
         Non-negative group codes, for example given or predicted labels; None makes one group.
     candidates : array or tensor of bool, shape (n,), default=None
@@ -113,9 +99,17 @@ def select_coreset(
     sample_weight : array or tensor of shape (n,), default=None
         Weights of the rows; one each by default. Rows of zero weight are no candidates.
     random_state : int, RandomState, Generator or None, default=None
-        Used by the methods "stochastic" and "random", and by "columns" for outer products.
+        Used by the methods "stochastic", "partitioned" and "random", and by "columns" for outer
+        products.
+    n_jobs : int, default=None
+        Number of joblib workers of the method "partitioned"; None means as many threads as torch
+        has, or what `joblib.parallel_config` says. Other methods use torch's threads: for groups
+        of their own, or within a group where one is much larger than others.
+    verbose : int, default=0
+        1 prints progress every five seconds, 2 after every group.
     memory_budget : int, default=2**30
-        Bytes that distances may take up at a time.
+        Bytes that distances may take up at a time; for "partitioned", in each worker. No more
+        groups are worked on side by side than it has room for.
 
     Returns
     -------
@@ -152,76 +146,32 @@ def select_coreset(
 
     if method == "all":
         return _every_candidate(np.concatenate(rows_of_groups), weights)
-    random = as_random_state(random_state)
-    chosen = _choose(
+    chosen = choose_medoids(
         method,
         (
             Group(points[to_tensor(rows, points)], to_tensor(weights[rows], points), int(size))
             for rows, size in zip(rows_of_groups, sizes, strict=True)
         ),
-        memory_budget,
-        random,
+        Options(as_random_state(random_state), n_jobs, verbose, memory_budget),
     )
     assignment = np.full(n, -1, dtype=np.int64)
     indices: list[IndexVector] = []
-    gains: list[FloatVector] = []
+    gains: list[FloatVector | None] = []
     total = 0.0
     starts = np.cumsum(sizes) - sizes
     for rows, start, medoids in zip(rows_of_groups, starts, chosen, strict=True):
         indices.append(rows[medoids.indices])
-        gains.extend([] if medoids.gains is None else [medoids.gains])
+        gains.append(medoids.gains)
         assignment[rows] = start + medoids.assignment
         total += float(weights[rows] @ medoids.distance)
+    known = [some for some in gains if some is not None]
     return Coreset(
         indices=np.concatenate(indices),
         weights=cluster_weights(assignment, int(sizes.sum()), weights),
         assignment=assignment,
-        gains=np.concatenate(gains) if gains else None,
+        gains=np.concatenate(known) if len(known) == len(gains) else None,
         total_distance=total,
     )
-
-
-def _choose(
-    method: str, groups: Iterable[Group], memory_budget: int, random: Random
-) -> Iterator[GroupMedoids]:
-    """Medoids of every group, one after the other."""
-    if method == "greedy":
-        yield from cover_greedily(groups, memory_budget=memory_budget)
-        return
-    if method == "k_medoids":
-        kept = list(groups)
-        begun = cover_greedily(kept, memory_budget=memory_budget)
-        groups = [
-            group._replace(start=m.indices.tolist()) for group, m in zip(kept, begun, strict=True)
-        ]
-    for points, tensor_of_weights, k, start in groups:
-        weights = to_numpy(tensor_of_weights).astype(np.float64)
-        gains = None
-        if method == "k_medoids":
-            indices = swap_medoids(
-                points, np.array(start), sample_weight=weights, memory_budget=memory_budget
-            ).indices
-        elif method == "stochastic":
-            indices, gains = stochastic_medoids(
-                points,
-                k,
-                sample_weight=weights,
-                random_state=random,
-                memory_budget=memory_budget,
-            )
-        elif method == "central":
-            indices = central_medoids(points, k, sample_weight=weights, memory_budget=memory_budget)
-        elif method == "columns":
-            rows, features = points, None
-            if isinstance(points, OuterProducts):
-                rows, features = points.left, points.right
-            indices, _ = column_subset(
-                rows, k, features=features, sample_weight=weights, random_state=random
-            )
-        else:
-            indices = random.choice(len(points), size=k, replace=False)
-        nearest = assign_to_medoids(points, indices, memory_budget=memory_budget)
-        yield GroupMedoids(indices, gains, *nearest)
 
 
 def _every_candidate(indices: IndexVector, weights: FloatVector) -> Coreset:

@@ -19,7 +19,6 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,15 +39,11 @@ from noisyfit.selection.inputs import (
 from noisyfit.selection.locally_best import Cover, choose_the_rest
 from noisyfit.selection.neighbourhoods import Neighbourhoods, most_pairs
 from noisyfit.selection.objective import distance_bound
-from noisyfit.selection.threads import side_by_side
 
 # Lists of near pairs are made as soon as they hold at most this share of all pairs, or so few that
 # it does not matter, and fit a quarter of the memory budget.
 _NEAR_SHARE = 1 / 80
 _FEW_PAIRS = 2**18
-
-# Threads work on groups of their own unless one of them would have so many times its part to do.
-_UNEVEN = 1.4
 
 # Near pairs are counted again after so many medoids.
 _LOOK_AGAIN = 4
@@ -190,47 +185,6 @@ def cover_greedily(
     *,
     minimum_gain: float = 0.0,
     memory_budget: int = MEMORY_BUDGET,
-) -> Iterator[GroupMedoids]:
-    """Choose the medoids of each group, on each of torch's threads those of other groups."""
-    if torch.get_num_threads() == 1:
-        yield from _cover_in_turn(groups, minimum_gain, memory_budget)
-        return
-    groups = list(groups)
-    shares = _share_out(groups, memory_budget)
-    if len(shares) == 1:
-        yield from _cover_in_turn(groups, minimum_gain, memory_budget)
-        return
-
-    def cover(share: list[int]) -> list[GroupMedoids]:
-        return list(_cover_in_turn((groups[i] for i in share), minimum_gain, memory_budget))
-
-    found = chain.from_iterable(side_by_side(cover, shares))
-    of_place = dict(zip(chain.from_iterable(shares), found, strict=True))
-    yield from (of_place[place] for place in range(len(groups)))
-
-
-def _share_out(groups: list[Group], memory_budget: int) -> list[list[int]]:
-    """Share out groups among threads, about evenly: lists of their places, or one of all.
-
-    One, if a group is so large that threads had better divide its points.
-    """
-    everything = [list(range(len(groups)))]
-    costs = [len(group.points) ** 2 * group.weights.element_size() for group in groups]
-    n = min(torch.get_num_threads(), memory_budget // max(1, min(2 * max(costs), memory_budget)))
-    if n <= 1 or any(group.weights.device.type != "cpu" for group in groups):
-        return everything
-    shares: list[list[int]] = [[] for _ in range(n)]
-    loads = [0] * n
-    for place in sorted(everything[0], key=lambda place: -costs[place]):
-        least = loads.index(min(loads))
-        shares[least].append(place)
-        loads[least] += costs[place]
-    even = max(loads) <= _UNEVEN * sum(loads) / n
-    return [sorted(share) for share in shares] if even else everything
-
-
-def _cover_in_turn(
-    groups: Iterable[Group], minimum_gain: float, memory_budget: int
 ) -> Iterator[GroupMedoids]:
     """Choose the medoids of each group; the groups' last parts are done together."""
     storage = Storage()

@@ -184,6 +184,12 @@ def as_random_state(random_state: Any) -> Random:
     return check_random_state(random_state)
 
 
+def spawn(random: Random, n: int) -> list[Random]:
+    """Return n random states drawn from one."""
+    draw = random.integers if isinstance(random, np.random.Generator) else random.randint
+    return [np.random.RandomState(seed) for seed in draw(2**32, size=n, dtype=np.uint32)]
+
+
 def to_numpy(values: Any) -> np.ndarray:
     """Return `values` as a numpy array, from whichever device."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

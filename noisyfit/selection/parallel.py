@@ -10,10 +10,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
 from noisyfit.selection.inputs import IndexVector, as_points, to_tensor
+from noisyfit.selection.progress import Progress
+from noisyfit.selection.threads import side_by_side
 
 # How often tasks are run again whose worker process was killed.
 _REPETITIONS = 3
@@ -102,18 +104,27 @@ def run_tasks(
     keys: Sequence[Key],
     *,
     n_jobs: int | None,
-    verbose: int,
+    progress: Progress,
 ) -> list[Result]:
     """Return ``function(make_task(key))`` for each key, computed by joblib's workers.
 
     Tasks are made as workers get free. Where a worker process is killed, those not done are run
-    again; more than three times, it is an error.
+    again; more than three times, it is an error. Where nothing is said of workers, torch's threads
+    do the work.
     """
+    if n_jobs is None and effective_n_jobs(None) == 1:
+
+        def work(key: Key) -> Result:
+            result = function(make_task(key))
+            progress.step()
+            return result
+
+        return side_by_side(work, keys)
+
     # A generator keeps the results that there are when a worker is killed.
     streams = getattr(get_active_backend()[0], "supports_return_generator", False)
     parallel = Parallel(
         n_jobs=n_jobs,
-        verbose=verbose,
         return_as="generator" if streams else "list",
         batch_size=1,
         max_nbytes=None,  # memory maps of all that tasks carry would be a copy of the points
@@ -125,6 +136,7 @@ def run_tasks(
         try:
             for key, result in zip(missing, parallel(jobs), strict=True):
                 done[key] = result
+                progress.step()
         except BrokenProcessPool as error:
             killed += 1
             undone = f"{len(keys) - len(done)} of {len(keys)} tasks"

@@ -39,6 +39,7 @@ from noisyfit.selection.inputs import (
 )
 from noisyfit.selection.objective import cluster_weights
 from noisyfit.selection.parallel import Rows, SomeRows, as_rows, run_tasks
+from noisyfit.selection.progress import Progress
 from noisyfit.selection.threads import one_thread
 
 # Rows of a task: enough to outweigh sending them, few enough to share the work evenly. The number
@@ -62,6 +63,8 @@ class PartitionedResult(NamedTuple):
         Total weight of the rows assigned to each medoid; every medoid is assigned to itself.
     assignment : ndarray of int64, shape (n,)
         Position in `indices` of each row's medoid; -1 for rows of zero weight.
+    distance : ndarray of shape (n,)
+        Distance of each row to that medoid; NaN for rows of zero weight.
     total_distance : float
         Weighted sum of the distances of the rows to the medoids that they are assigned to.
     """
@@ -69,6 +72,7 @@ class PartitionedResult(NamedTuple):
     indices: IndexVector
     weights: FloatVector
     assignment: IndexVector
+    distance: np.ndarray
     total_distance: float
 
 
@@ -104,10 +108,11 @@ def partitioned_medoids(
     random_state : int, RandomState, Generator or None, default=None
         Determines the parts.
     n_jobs : int, default=None
-        Number of joblib workers; None means 1, or what `joblib.parallel_config` says, by which the
-        backend is chosen too. The result depends on neither: tasks compute on one thread each.
+        Number of joblib workers, of the backend that `joblib.parallel_config` chooses; None means
+        what that says or, without it, as many threads as torch has. The result depends on none of
+        this: tasks compute on one thread each.
     verbose : int, default=0
-        Verbosity of `joblib.Parallel`, which reports progress from 1 on.
+        1 prints progress every five seconds, 2 after every task.
     memory_budget : int, default=2**30
         Bytes that distances may take up at a time, in each worker.
 
@@ -159,19 +164,26 @@ def partitioned_medoids(
         raise ValueError(f"oversampling must be a number of at least 1, got {oversampling!r}.")
     random = as_random_state(random_state)
     work = _Work(source, int(part_size), random, n_jobs, verbose, memory_budget)
-    medoids, positions, total = work.choose(present, weights[present], size, float(oversampling))
+    chosen = work.choose(present, weights[present], size, float(oversampling))
     assignment = np.full(len(weights), -1, dtype=np.int64)
-    assignment[present] = positions
-    medoid_weights = cluster_weights(positions, size, weights[present])
-    return PartitionedResult(present[medoids], medoid_weights, assignment, total)
+    assignment[present] = chosen.assignment
+    distance = np.full(len(weights), np.nan, dtype=chosen.distance.dtype)
+    distance[present] = chosen.distance
+    return PartitionedResult(
+        present[chosen.medoids],
+        cluster_weights(chosen.assignment, size, weights[present]),
+        assignment,
+        distance,
+        float(weights[present] @ chosen.distance.astype(np.float64)),
+    )
 
 
 class _Choice(NamedTuple):
-    """Positions of medoids among some rows, of each row's medoid among these, and the total."""
+    """Positions of medoids among some rows, of each row's medoid among these, and its distance."""
 
     medoids: IndexVector
     assignment: IndexVector
-    total: float
+    distance: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +245,7 @@ class _Work:
         nearest = self._run(parts, np.array([len(some) for some in near]), medoids[places])
         assignment = places[nearest.assignment]
         assignment[medoids] = np.arange(k)
-        return _Choice(medoids, assignment, nearest.total)
+        return _Choice(medoids, assignment, nearest.distance)
 
     def _divide(self, rows: IndexVector, weights: FloatVector) -> _Parts:
         """Make random parts of nearly equal sizes."""
@@ -260,15 +272,19 @@ class _Work:
         if self.source.on_device or len(spans) == 1:
             results = [_solve(task(span)) for span in spans]
         else:
-            results = run_tasks(_solve, task, spans, n_jobs=self.n_jobs, verbose=self.verbose)
+            verb = "partitioned" if given is None else "partitioned, assigning"
+            progress = Progress(verb, len(spans), self.verbose)
+            results = run_tasks(_solve, task, spans, n_jobs=self.n_jobs, progress=progress)
         medoids = np.empty(ends[-1], np.int64) if given is None else given
         assignment = np.empty(len(parts.order), np.int64)
+        distance = np.empty(len(parts.order), results[0].distance.dtype)
         for (first, last), found in zip(spans, results, strict=True):
             ours = parts.of(first, last)
             assignment[ours] = ends[first] + found.assignment
+            distance[ours] = found.distance
             if given is None:
                 medoids[ends[first] : ends[last]] = ours[found.medoids]
-        return _Choice(medoids, assignment, sum(found.total for found in results))
+        return _Choice(medoids, assignment, distance)
 
 
 @one_thread()
@@ -284,14 +300,14 @@ def _solve(task: _Task) -> _Choice:
     else:
         weights = to_tensor(task.weights, points).split(counts)
         found = cover_greedily(map(Group, parts, weights, sizes), memory_budget=budget)
-    indices, assignment, total, row, place = [], [], 0.0, 0, 0
+    indices, assignment, distances, row, place = [], [], [], 0, 0
     for count, size, part in zip(counts, sizes, found, strict=True):
         assert len(part.indices) == size
         indices.append(row + part.indices)
         assignment.append(place + part.assignment)
-        total += float(task.weights[row : row + count] @ part.distance.astype(np.float64))
+        distances.append(part.distance)
         row, place = row + count, place + size
-    return _Choice(np.concatenate(indices), np.concatenate(assignment), total)
+    return _Choice(*map(np.concatenate, (indices, assignment, distances)))
 
 
 def _nearest(memory_budget: int, rows: torch.Tensor, medoids: torch.Tensor) -> GroupMedoids:
