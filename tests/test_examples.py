@@ -301,7 +301,7 @@ def test_accuracy_says_what_a_method_needs(run, monkeypatch):
 
     monkeypatch.setattr(importlib.util, "find_spec", hide)
     message = refused(run, ACCURACY, "--methods", "cleanlab", "--results", "results.jsonl")
-    assert message == "cleanlab needs cleanlab: pip install 'noisyfit[bench]'"
+    assert message == "cleanlab: needs cleanlab: pip install 'noisyfit[bench]'"
 
 
 def test_peers_leave_the_global_random_state_alone(monkeypatch):

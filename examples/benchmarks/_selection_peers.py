@@ -290,7 +290,7 @@ _SUBMODLIB = {"modules": ("submodlib",), "packages": ("submodlib-py",)}
 _SMALL = 2**27
 
 # Values of select_coreset's `method`, measured as soon as it knows them.
-OTHER_ENGINES = ("k_medoids", "stochastic", "partitioned")
+OTHER_ENGINES = ("k_medoids", "stochastic", "partitioned", "columns")
 
 METHODS: dict[str, Method] = {
     "distance_pass": Method("distance pass", distance_pass, on_device=True),

@@ -27,6 +27,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[0]))
+from _command_line import chosen_methods, count
 from _results import (
     DOCS,
     Line,
@@ -35,7 +36,7 @@ from _results import (
     read_results,
     rewrite_results,
 )
-from _shared import Progress, require, stop, use_one_thread
+from _shared import Progress, require, use_one_thread
 
 KEY = ("set", "noise", "rate", "seed", "method", "rows", "epochs")
 
@@ -147,31 +148,7 @@ def run(args: argparse.Namespace, methods: list[str], hidden: tuple[int, ...]) -
     print(f"{args.results}: {len(todo)} results new, {len(there)} were there.", file=sys.stderr)
 
 
-def chosen_methods(asked: list[str] | None) -> list[str]:
-    """The methods asked for, or all that can be measured here, saying which can't."""
-    from _peers import METHODS
-
-    methods = []
-    for name in asked or METHODS:
-        reason = METHODS[name].lacks()
-        if reason is None:
-            methods.append(name)
-        elif asked:
-            stop(f"{name} {reason}")
-        else:
-            print(f"Left out: {name} ({reason}).", file=sys.stderr)
-    return methods
-
-
 # --------------------------------------------------------------------------------- command line
-
-
-def count(text: str) -> int:
-    """A positive int."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 def parse() -> argparse.Namespace:
@@ -231,7 +208,10 @@ def main() -> None:
             args.methods,
         )
         return
-    run(args, chosen_methods(args.methods or args.redo), (16,) if args.tiny else (256, 256))
+    from _peers import METHODS
+
+    methods = chosen_methods(METHODS, args.methods or args.redo)
+    run(args, methods, (16,) if args.tiny else (256, 256))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[0]))
+from _command_line import chosen_methods, count
 from _results import (
     DOCS,
     Line,
@@ -41,7 +42,7 @@ from _results import (
 )
 from _selection_measure import MEASURED, N_CLASSES, limit_threads, setting_of
 from _selection_peers import METHODS
-from _shared import require, stop
+from _shared import require
 
 MEASUREMENT = Path(__file__).resolve().with_name("_selection_measure.py")
 EPOCH, EPOCH_SHARE = (N_CLASSES, 5000), 0.5
@@ -126,29 +127,7 @@ def run(args: argparse.Namespace, methods: list[str]) -> None:
     print(f"{args.results}: {measured} results new, {len(there)} were there.", file=sys.stderr)
 
 
-def chosen_methods(asked: list[str] | None) -> list[str]:
-    """The methods asked for, or all that can be measured here, saying which can't."""
-    methods = []
-    for name in asked or METHODS:
-        reason = METHODS[name].lacks()
-        if reason is None:
-            methods.append(name)
-        elif asked:
-            stop(f"{name} is {reason}")
-        else:
-            print(f"Left out: {name} ({reason}).", file=sys.stderr)
-    return methods
-
-
 # --------------------------------------------------------------------------------- command line
-
-
-def count(text: str) -> int:
-    """A positive int."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not positive")
-    return number
 
 
 def fraction(text: str) -> float:
@@ -203,7 +182,7 @@ def main() -> None:
         report(read_results(args.results), args.threads, args.output)
         return
     require("tqdm")
-    run(args, chosen_methods(args.methods or args.redo))
+    run(args, chosen_methods(METHODS, args.methods or args.redo))
 
 
 if __name__ == "__main__":
