@@ -25,6 +25,7 @@ from noisyfit.selection.inputs import (
 )
 from noisyfit.selection.methods import SELECTION_METHODS, Options, choose_medoids
 from noisyfit.selection.objective import cluster_weights
+from noisyfit.selection.outliers import choose_but_outliers, number_kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,10 @@ class Coreset:
         Row indices of the medoids, by group code, within a group in the order of selection.
     weights : ndarray of float64, shape (k,)
         Total weight of the rows assigned to each medoid. Within a group they sum to the weight of
-        its candidates. Only a copy of an earlier medoid can have weight zero.
+        its candidates but outliers. Only a copy of an earlier medoid can have weight zero.
     assignment : ndarray of int64, shape (n,)
-        Position in `indices` of each row's medoid; -1 for rows that are not candidates.
+        Position in `indices` of each row's medoid; -1 for rows that are not candidates, or
+        outliers.
     gains : ndarray of float64, shape (k,), or None
         What each medoid added to its group's facility location objective; None unless every group
         was covered by the method "greedy", by "auto" too, or "stochastic".
@@ -62,6 +64,7 @@ def select_coreset(
     method: str = "auto",
     groups: Any = None,
     candidates: Any = None,
+    outliers: float = 0.0,
     sample_weight: Any = None,
     random_state: int | np.random.RandomState | np.random.Generator | None = None,
     n_jobs: int | None = None,
@@ -96,6 +99,10 @@ def select_coreset(
     candidates : array or tensor of bool, shape (n,), default=None
         The rows that may be medoids and are to be represented, for example those that
         `keep_smallest` keeps; all by default.
+    outliers : float, default=0.0
+        Share of each group's candidates that need not be represented, in [0, 1): those that the
+        medoids cover worst. Medoids are chosen among the others, and both in turn up to ten times.
+        `fraction` is then a share of those others. Not for method "all".
     sample_weight : array or tensor of shape (n,), default=None
         Weights of the rows; one each by default. Rows of zero weight are no candidates.
     random_state : int, RandomState, Generator or None, default=None
@@ -118,8 +125,8 @@ def select_coreset(
     Raises
     ------
     ValueError
-        If the method is unknown, not exactly one size is given, the size does not fit the
-        candidates, no candidate is left, or shapes do not match.
+        If the method is unknown, `outliers` is not in [0, 1), not exactly one size is given, the
+        size does not fit the candidates, no candidate is left, or shapes do not match.
 
     Examples
     --------
@@ -129,6 +136,8 @@ def select_coreset(
     >>> coreset = select_coreset(gradients, k=2)
     >>> coreset.indices, coreset.weights, coreset.assignment
     (array([2, 3]), array([3., 2.]), array([0, 0, 0, 1, 1]))
+    >>> select_coreset(gradients, k=1, outliers=0.4).assignment
+    array([ 0,  0,  0, -1, -1])
     """
     if method not in SELECTION_METHODS:
         raise ValueError(f"method must be one of {SELECTION_METHODS}, got {method!r}.")
@@ -142,18 +151,24 @@ def select_coreset(
     if not allowed.any():
         raise ValueError("candidates must leave at least one row of positive sample_weight.")
     rows_of_groups = [rows for _, rows in rows_by_code(codes, allowed)]
-    sizes = _sizes(np.array([len(rows) for rows in rows_of_groups]), k, fraction, method)
+    if not 0 <= outliers < 1:
+        raise ValueError(f"outliers must lie in [0, 1), got {outliers}.")
+    if outliers and method == "all":
+        raise ValueError(f'method="all" takes every candidate: leave out outliers={outliers}.')
+    counts = np.array([number_kept(len(rows), outliers) for rows in rows_of_groups])
+    sizes = _sizes(counts, k, fraction, method)
 
     if method == "all":
         return _every_candidate(np.concatenate(rows_of_groups), weights)
-    chosen = choose_medoids(
-        method,
-        (
-            Group(points[to_tensor(rows, points)], to_tensor(weights[rows], points), int(size))
-            for rows, size in zip(rows_of_groups, sizes, strict=True)
-        ),
-        Options(as_random_state(random_state), n_jobs, verbose, memory_budget),
-    )
+    by_group = [
+        Group(points[to_tensor(rows, points)], to_tensor(weights[rows], points), int(size))
+        for rows, size in zip(rows_of_groups, sizes, strict=True)
+    ]
+    options = Options(as_random_state(random_state), n_jobs, verbose, memory_budget)
+    if outliers:
+        chosen = choose_but_outliers(method, by_group, outliers, options)
+    else:
+        chosen = choose_medoids(method, by_group, options)
     assignment = np.full(n, -1, dtype=np.int64)
     indices: list[IndexVector] = []
     gains: list[FloatVector | None] = []
@@ -162,7 +177,7 @@ def select_coreset(
     for rows, start, medoids in zip(rows_of_groups, starts, chosen, strict=True):
         indices.append(rows[medoids.indices])
         gains.append(medoids.gains)
-        assignment[rows] = start + medoids.assignment
+        assignment[rows] = np.where(medoids.assignment < 0, -1, start + medoids.assignment)
         total += float(weights[rows] @ medoids.distance)
     known = [some for some in gains if some is not None]
     return Coreset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -52,10 +52,9 @@ class Options(NamedTuple):
 
 
 def choose_medoids(
-    method: str, groups: Iterable[Group], options: Options
+    method: str, groups: Sequence[Group], options: Options
 ) -> Iterator[GroupMedoids]:
     """Medoids of every group by a method, which is not "all", in the order of the groups."""
-    groups = list(groups)
     progress = Progress(method, sum(len(group.points) for group in groups), options.verbose)
     by_name: dict[str, list[int]] = {}
     for place, group in enumerate(groups):

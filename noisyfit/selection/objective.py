@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import MEMORY_BUDGET, Distances
+from noisyfit.selection.distances import MEMORY_BUDGET, Blocks, Distances, Points
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -25,6 +25,26 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.products import OuterProducts
+
+
+def nearest_of(
+    points: Points, others: Points, *, memory_budget: int = MEMORY_BUDGET
+) -> tuple[IndexVector, np.ndarray]:
+    """Private: for each of checked points, the position of the nearest other, and its distance."""
+    position, distance = _nearest(points, others, memory_budget)
+    return position.cpu().numpy(), distance.cpu().numpy()
+
+
+def _nearest(
+    points: Points, others: Points, memory_budget: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    def search(blocks: Blocks) -> tuple[torch.Tensor, torch.Tensor]:
+        found = [block.min(dim=1) for _, block in blocks]
+        return torch.cat([some.indices for some in found]), torch.cat([s.values for s in found])
+
+    parts = Distances(points, others, memory_budget=memory_budget).in_parts(search)
+    position, distance = (torch.cat(some) for some in zip(*parts, strict=True))
+    return position, distance
 
 
 def assign_to_medoids(
@@ -64,10 +84,7 @@ def assign_to_medoids(
     tensor = as_points(points)
     chosen = to_tensor(check_medoids(medoids, len(tensor)), tensor)
     centres = tensor[chosen]
-    blocks = Distances(tensor, centres, memory_budget=memory_budget).blocks()
-    nearest = [block.min(dim=1) for _, block in blocks]
-    distance = torch.cat([block.values for block in nearest])
-    assignment = torch.cat([block.indices for block in nearest])
+    assignment, distance = _nearest(tensor, centres, memory_budget)
 
     # Rounding may put a medoid at distance zero from another one very near: every medoid keeps its
     # own place, and copies of it share the first such place.

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import MEMORY_BUDGET, Distances
+from noisyfit.selection.distances import MEMORY_BUDGET
 from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import (
     FloatVector,
@@ -34,10 +34,9 @@ from noisyfit.selection.inputs import (
     as_sample_weight,
     largest_remainders,
     number_of_medoids,
-    to_numpy,
     to_tensor,
 )
-from noisyfit.selection.objective import cluster_weights
+from noisyfit.selection.objective import cluster_weights, nearest_of
 from noisyfit.selection.parallel import Rows, SomeRows, as_rows, run_tasks
 from noisyfit.selection.progress import Progress
 from noisyfit.selection.threads import one_thread
@@ -312,7 +311,5 @@ def _solve(task: _Task) -> _Choice:
 
 def _nearest(memory_budget: int, rows: torch.Tensor, medoids: torch.Tensor) -> GroupMedoids:
     """Assign rows to given medoids."""
-    blocks = Distances(rows, medoids, memory_budget=memory_budget).blocks()
-    nearest = [block.min(dim=1) for _, block in blocks]
-    distance, assignment = (to_numpy(torch.cat(some)) for some in zip(*nearest, strict=True))
+    assignment, distance = nearest_of(rows, medoids, memory_budget=memory_budget)
     return GroupMedoids(np.arange(len(medoids)), None, assignment, distance)
