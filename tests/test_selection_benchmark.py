@@ -296,3 +296,19 @@ def test_larger_data_is_calculated_from_the_nearest_size(tmp_path):
 )
 def test_numbers_have_three_digits(value, text):
     assert _selection_page.digits(value) == text
+
+
+def test_large_data_is_measured_case_by_case(monkeypatch, capfd):
+    script = BENCHMARKS / "selection_scale.py"
+    small = ["--scale", "0.002", "--threads", "1", "--repeats", "1"]
+    monkeypatch.setattr(
+        sys, "argv", [str(script), "--only", "trim", "partitioned", "epoch", *small]
+    )
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    runpy.run_path(str(script), run_name="__main__")
+    printed = capfd.readouterr().out
+    assert "trim 20,000 rows" in printed
+    assert "0.500 kept" in printed
+    chosen = next(line for line in printed.splitlines() if line.startswith("partitioned, 20,000"))
+    assert int(chosen.split()[-2].replace(",", "")) == pytest.approx(10_000, abs=5)
+    assert printed.count("one epoch of CRUSTClassifier") == 4
