@@ -90,3 +90,25 @@ def test_one_medoid_is_the_most_central_point():
 def test_swap_explains_errors(medoids, keywords, message):
     with pytest.raises(ValueError, match=message):
         swap_medoids(np.arange(4.0)[:, None], np.array(medoids, dtype=int), **keywords)
+
+
+@quick
+@given(seeds, st.booleans())
+def test_every_pass_begins_with_the_two_nearest_medoids(seed, ties):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 150))
+    points = rng.integers(0, 5, (n, 2)).astype(float) if ties else rng.normal(size=(n, 3))
+    medoids = rng.choice(n, int(rng.integers(2, n // 2 + 1)), replace=False)
+    distances = naive_distances(points)
+    swap_listed = swap_module._swap_listed
+
+    def checked(state):
+        expected = np.sort(distances[:, state.medoids], axis=1)[:, :2].T
+        np.testing.assert_allclose(state.distance, expected, atol=1e-7)
+        return swap_listed(state)
+
+    with (
+        mock.patch.object(swap_module, "_LISTED_SHARE", 1.0),
+        mock.patch.object(swap_module, "_swap_listed", checked),
+    ):
+        swap_medoids(points, medoids)

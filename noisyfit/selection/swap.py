@@ -127,11 +127,14 @@ def swap_medoids(
     for _ in range(max_passes if 1 < len(start) < n else 0):
         share = sample.share_within(state.distance[1])
         listed = share <= min(_LISTED_SHARE, most_pairs(memory_budget) / n**2)
+        reach = state.distance[1].clone()
         made = _swap_listed(state) if listed else _swap_in_blocks(state)
         n_swaps += made
         if not made:
             break
-        state.assign(torch.arange(n, device=tensor.device))
+        # Of points whose second nearest medoid has gone farther off than pairs were listed, medoids
+        # made later may have been overlooked.
+        state.assign((state.distance[1] > reach).nonzero()[:, 0])
     return SwapResult(state.medoids.cpu().numpy(), state.total(), n_swaps)
 
 
