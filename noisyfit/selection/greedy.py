@@ -185,9 +185,10 @@ def cover_greedily(
     *,
     minimum_gain: float = 0.0,
     memory_budget: int = MEMORY_BUDGET,
+    storage: Storage | None = None,
 ) -> Iterator[GroupMedoids]:
     """Choose the medoids of each group; the groups' last parts are done together."""
-    storage = Storage()
+    storage = storage or Storage()
     waiting: list[_Begun] = []
     n_pairs = 0
     for group in groups:

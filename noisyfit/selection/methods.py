@@ -11,7 +11,7 @@ import torch
 
 from noisyfit.selection.central import central_medoids
 from noisyfit.selection.columns import column_subset
-from noisyfit.selection.distances import MEMORY_BUDGET
+from noisyfit.selection.distances import MEMORY_BUDGET, Storage
 from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import Random, spawn, to_numpy
 from noisyfit.selection.objective import assign_to_medoids
@@ -19,7 +19,7 @@ from noisyfit.selection.partitioned import partitioned_medoids
 from noisyfit.selection.products import OuterProducts
 from noisyfit.selection.progress import Progress
 from noisyfit.selection.stochastic import stochastic_medoids
-from noisyfit.selection.swap import swap_medoids
+from noisyfit.selection.swap import MOST_PASSES, swap_until_none_helps
 from noisyfit.selection.threads import side_by_side
 
 #: The values that `select_coreset` takes for ``method``.
@@ -127,12 +127,10 @@ def share_out(groups: list[Group], memory_budget: int) -> list[list[int]]:
 
 
 def _k_medoids(group: Group, options: Options) -> GroupMedoids:
-    (begun,) = cover_greedily([group], memory_budget=options.memory_budget)
-    swapped = swap_medoids(
-        group.points,
-        begun.indices,
-        sample_weight=_weights(group),
-        memory_budget=options.memory_budget,
+    storage, budget = Storage(), options.memory_budget
+    (begun,) = cover_greedily([group], memory_budget=budget, storage=storage)
+    swapped = swap_until_none_helps(
+        group.points, begun.indices, _weights(group), MOST_PASSES, budget, storage
     )
     return _with_rows(group, swapped.indices, None, options)
 

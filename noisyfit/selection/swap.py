@@ -30,8 +30,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import MEMORY_BUDGET, Distances, Storage
+from noisyfit.selection.distances import MEMORY_BUDGET, Distances, Points, Storage
 from noisyfit.selection.inputs import (
+    FloatVector,
     IndexVector,
     accumulator_dtype,
     as_points,
@@ -45,6 +46,9 @@ from noisyfit.selection.neighbourhoods import (
     most_pairs,
     where_less,
 )
+
+#: Passes over all pairs, of which few are needed.
+MOST_PASSES = 20
 
 # Pairs are listed if they are at most this share of all.
 _LISTED_SHARE = 1 / 16
@@ -75,7 +79,7 @@ def swap_medoids(
     medoids: Any,
     *,
     sample_weight: Any = None,
-    max_passes: int = 20,
+    max_passes: int = MOST_PASSES,
     memory_budget: int = MEMORY_BUDGET,
 ) -> SwapResult:
     """Swap medoids for other points until no swap lowers the total distance.
@@ -118,7 +122,20 @@ def swap_medoids(
     if not max_passes >= 1:
         raise ValueError(f"max_passes must be at least 1, got {max_passes}.")
     weights = as_sample_weight(sample_weight, n)
-    distances = Distances(tensor, memory_budget=memory_budget, keep_in=Storage())
+    return swap_until_none_helps(tensor, start, weights, max_passes, memory_budget, Storage())
+
+
+def swap_until_none_helps(
+    tensor: Points,
+    start: IndexVector,
+    weights: FloatVector,
+    max_passes: int,
+    memory_budget: int,
+    storage: Storage,
+) -> SwapResult:
+    """`swap_medoids` for checked input, with memory for the distances."""
+    n = tensor.shape[0]
+    distances = Distances(tensor, memory_budget=memory_budget, keep_in=storage)
     if len(start) == 1:  # the best single medoid needs no search
         start = distances.totals(to_tensor(weights, tensor)).argmin()[None].cpu().numpy()
     state = _Assignment(distances, to_tensor(weights, tensor), to_tensor(start, tensor))
