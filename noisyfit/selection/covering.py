@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import torch
 
-from noisyfit.selection.distances import ROUNDING, Blocks, Distances
+from noisyfit.selection.distances import ROUNDING, Distances
 from noisyfit.selection.inputs import accumulator_dtype
 from noisyfit.selection.neighbourhoods import SampleOfPairs
 
@@ -73,17 +73,7 @@ class Covering:
 
     def _all_gains(self) -> torch.Tensor:
         """Sum over points of ``w_i (nearest_i - min(nearest_i, d_ij))`` for every candidate j."""
-
-        def add_up(blocks: Blocks) -> torch.Tensor:
-            left = torch.zeros_like(self.exact_weights)
-            with self.distances.block() as memory:
-                for rows, block in blocks:
-                    least = memory[: len(rows)]
-                    torch.minimum(block, self.nearest[rows, None], out=least)
-                    left += self.weights[rows] @ least
-            return left
-
-        left = torch.stack(self.distances.in_parts(add_up)).sum(dim=0)
+        left = self.distances.totals(self.weights, at_most=self.nearest)
         return self._weighted(self.nearest) - left
 
     def best(self) -> int:

@@ -238,14 +238,22 @@ class Distances:
         self._compute(rows, None if self._crowded is None else self._crowded[rows], memory)
         return memory
 
-    def totals(self, weights: torch.Tensor) -> torch.Tensor:
-        """Weighted sums (m,) of the distances from all points to each of the others."""
+    def totals(self, weights: torch.Tensor, at_most: torch.Tensor | None = None) -> torch.Tensor:
+        """Weighted sums (m,) of the distances from all points to each of the others.
+
+        A distance from point i counts as `at_most[i]`, if that is given and less.
+        """
         exact = accumulator_dtype(weights.device)
 
         def add_up(blocks: Blocks) -> torch.Tensor:
             totals = torch.zeros(self._width, dtype=exact, device=weights.device)
-            for rows, block in blocks:
-                totals += weights[rows] @ block
+            with self.block() as memory:
+                for rows, block in blocks:
+                    counted = block
+                    if at_most is not None:
+                        counted = memory[: len(rows)]
+                        torch.minimum(block, at_most[rows, None], out=counted)
+                    totals += weights[rows] @ counted
             return totals
 
         return torch.stack(self.in_parts(add_up)).sum(dim=0)

@@ -102,4 +102,4 @@ def _to_next(medoids: Points, some: IndexVector, memory_budget: int) -> np.ndarr
     # Of the distances to all medoids the smallest is that to itself.
     places = to_tensor(some, medoids)
     parts = Distances(medoids, memory_budget=memory_budget).in_parts(search, places)
-    return torch.cat(parts).cpu().numpy() if parts else np.empty(0)
+    return torch.cat(parts).cpu().numpy()

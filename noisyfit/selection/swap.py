@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from noisyfit.selection.distances import MEMORY_BUDGET, Distances, Points, Storage
+from noisyfit.selection.distances import MEMORY_BUDGET, Blocks, Distances, Points, Storage
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -166,18 +166,23 @@ class _Assignment:
         self.distance = weights.new_zeros((2, n))
         # Positions in `medoids`: a swap changes who stands there.
         self.position = torch.zeros((2, n), dtype=torch.long, device=weights.device)
-        self.assign(torch.arange(n, device=weights.device))
+        self.assign()
 
-    def assign(self, points: torch.Tensor) -> None:
-        """Find the two nearest medoids of these points anew."""
-        for rows in points.split(self.distances.rows_per_block):
-            block = self.distances.rows(rows)[:, self.medoids]
-            for nth in range(min(2, len(self.medoids))):
-                nearest, position = block.min(dim=1)
-                self.distance[nth, rows], self.position[nth, rows] = nearest, position
-                block.scatter_(1, position[:, None], torch.inf)
-            if len(self.medoids) == 1:
-                self.distance[1, rows] = torch.inf
+    def assign(self, points: torch.Tensor | None = None) -> None:
+        """Find the two nearest medoids of these points, or all, anew."""
+
+        def search(blocks: Blocks) -> None:
+            for rows, every in blocks:
+                block = every[:, self.medoids]
+                for nth in range(min(2, len(self.medoids))):
+                    nearest, position = block.min(dim=1)
+                    self.distance[nth, rows], self.position[nth, rows] = nearest, position
+                    block.scatter_(1, position[:, None], torch.inf)
+                if len(self.medoids) == 1:
+                    self.distance[1, rows] = torch.inf
+
+        if points is None or len(points):
+            self.distances.in_parts(search, points)
 
     def total(self) -> float:
         return float(self.weights @ self.distance[0].to(self.weights))
@@ -298,8 +303,7 @@ def _make(state: _Assignment, near: Neighbourhoods, swaps: _Swaps) -> int:
 
 def _swap_in_blocks(state: _Assignment) -> int:
     """Look at the candidates block by block and make the best swap of each: for few medoids."""
-    n, k = len(state.weights), len(state.medoids)
-    n_swaps = 0
+    k, n_swaps = len(state.medoids), 0
     for rows, block in state.distances.blocks():
         while True:
             first, second = state.distance
@@ -313,6 +317,6 @@ def _swap_in_blocks(state: _Assignment) -> int:
             if not change < -state.least():
                 break
             state.medoids[place % k] = rows[place.div(k, rounding_mode="floor")]
-            state.assign(torch.arange(n, device=rows.device))
+            state.assign()
             n_swaps += 1
     return n_swaps
