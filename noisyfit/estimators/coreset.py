@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
-from noisyfit.estimators.atomic import all_or_nothing
+from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.medoids import (
     SELECTION_CONSTRAINTS,
     with_every_class,
@@ -31,7 +31,7 @@ from noisyfit.estimators.out_of_fold import (
     fit_clone,
 )
 from noisyfit.estimators.rounds import Judge, Verdict
-from noisyfit.estimators.validation import (
+from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
     to_host,

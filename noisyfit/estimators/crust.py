@@ -9,8 +9,8 @@ import numpy as np
 from torch import nn
 
 from noisyfit._compat import Interval, StrOptions
-from noisyfit.estimators.documentation import share_documentation
-from noisyfit.estimators.network import NetworkClassifier
+from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.losses import SymmetricCrossEntropy, resolve_criterion
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
@@ -24,7 +24,7 @@ from noisyfit.training.settings import NetworkSettings
 
 
 @share_documentation
-class CRUSTClassifier(NetworkClassifier):
+class CRUSTClassifier(IncrementalClassifier):
     """Coresets for robust training: learn from the rows whose labels can be trusted.
 
     Each epoch trains on a coreset chosen from gradients of the loss with respect to the logits,
@@ -119,7 +119,7 @@ class CRUSTClassifier(NetworkClassifier):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **NetworkClassifier._parameter_constraints,
+        **IncrementalClassifier._parameter_constraints,
         "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left"), None],
         "selection": [StrOptions(set(SELECTION_METHODS))],
         "fraction": [Interval(Real, 0, 1, closed="right")],
@@ -154,7 +154,7 @@ class CRUSTClassifier(NetworkClassifier):
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,
-        lr_schedule: str = "cosine",
+        lr_schedule: str | dict[int, float] = "cosine",
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
@@ -220,7 +220,7 @@ class CRUSTClassifier(NetworkClassifier):
         if self.trim == "auto" and self.cross_fit is not None:
             belief = self._screen(data, settings, rng)
         if fresh:
-            self._start(data, settings, self.max_epochs)
+            self._begin(data, settings)
         phases = self._phases(data, rng, belief)
         first_epoch = len(self.net_.history)
         self._run(data, phases.plans(self.max_epochs, first_epoch))
@@ -232,7 +232,7 @@ class CRUSTClassifier(NetworkClassifier):
         self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
     ) -> None:
         if fresh:
-            self._start(data, settings.constant_rate(), 1)
+            self._begin(data, settings.constant_rate())
         phases = self._phases(data, np.random.RandomState(seed), None)
         self._run(data, phases.plans(1, len(self.net_.history)))
 
@@ -258,9 +258,11 @@ class CRUSTClassifier(NetworkClassifier):
             rng=rng,
         )
 
-    def _start(self, data: LabeledRows, settings: NetworkSettings, n_epochs: int) -> None:
+    def _begin(self, data: LabeledRows, settings: NetworkSettings) -> None:
         self._teacher = WeightAverage()
-        self._build(data, settings, n_epochs, [("teacher", self._teacher)])
+        self._start(
+            data, settings, self._criterion(), extra_callbacks=[("teacher", self._teacher)]
+        )
 
     def _phases(
         self, data: LabeledRows, rng: np.random.RandomState, belief: Belief | None

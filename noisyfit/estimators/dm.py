@@ -10,8 +10,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
-from noisyfit.estimators.documentation import share_documentation
-from noisyfit.estimators.network import NetworkClassifier
+from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.incremental import IncrementalClassifier
+from noisyfit.estimators.base.network import NetworkClassifier
+from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
 from noisyfit.losses import DerivativeManipulation
 from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.data import LabeledRows
@@ -27,7 +29,7 @@ ESTIMATES_BEFORE_EPOCHS = (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @share_documentation
-class DMClassifier(NetworkClassifier):
+class DMClassifier(WholeDataClassifier, IncrementalClassifier):
     """Derivative manipulation: how much a row teaches is designed, not left to the loss.
 
     A row's gradient with respect to the logits keeps the direction of cross entropy but gets the
@@ -111,7 +113,7 @@ noisyfit.weighting.Emphasis or callable, default="auto"
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,
-        lr_schedule: str = "cosine",
+        lr_schedule: str | dict[int, float] = "cosine",
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
@@ -146,7 +148,7 @@ noisyfit.weighting.Emphasis or callable, default="auto"
         self.variance = variance
         self.normalize = normalize
 
-    def _criterion(self) -> nn.Module:
+    def _criterion(self) -> DerivativeManipulation:
         if self._is_automatic():
             return DerivativeManipulation(
                 self._emphasis_for(RATE_BEFORE_ESTIMATES),
@@ -170,14 +172,11 @@ noisyfit.weighting.Emphasis or callable, default="auto"
         return isinstance(self.emphasis, str) and self.emphasis == "auto"
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
-        recorder = ProbabilityRecorder(len(data.rows), data.n_classes)
-        if fresh:
-            self._build(data, settings, self.max_epochs)
-        with self.net_.temporary_callback("recorder", recorder):
+        self._start(data, settings, self._criterion(), fresh)
+        with self._recorded(data) as recorder:
             self._run(data, self._plans(data, recorder))
-        noise = self._estimate(data, recorder, np.arange(len(data.codes)))
         self.emphasis_ = self.net_.criterion_.emphasis
-        self._report_rows(data, self._probabilities(data, recorder), noise)
+        self._judge(data, recorder)
 
     def _plans(self, data: LabeledRows, recorder: ProbabilityRecorder) -> Iterator[EpochPlan]:
         """Plan every epoch on all rows; between them, renew an automatic emphasis.
@@ -190,29 +189,12 @@ noisyfit.weighting.Emphasis or callable, default="auto"
             if self._is_automatic() and epoch in ESTIMATES_BEFORE_EPOCHS:
                 rate = max(rate, self._estimate(data, recorder, data.used).rate)
                 self.net_.criterion_.emphasis = self._emphasis_for(rate)
-            yield _every_row(data)
-
-    def _probabilities(self, data: LabeledRows, recorder: ProbabilityRecorder) -> np.ndarray:
-        return recorder.mean(
-            lambda unseen: predict_probabilities(self.net_.module_, data.rows, unseen)
-        )
-
-    def _estimate(
-        self, data: LabeledRows, recorder: ProbabilityRecorder, rows: np.ndarray
-    ) -> NoiseEstimate:
-        """Estimate the noise of some rows from what the network thought of them so far."""
-        probabilities = self._probabilities(data, recorder)[rows]
-        return estimate_noise(probabilities, data.codes[rows], sample_weight=data.counts[rows])
+            yield every_row(data)
 
     def _train_once(
         self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
     ) -> None:
         if fresh:
-            self._build(data, settings.constant_rate(), 1)
-        self._run(data, [_every_row(data)])
+            self._start(data, settings.constant_rate(), self._criterion())
+        self._run(data, [every_row(data)])
         self.emphasis_ = self.net_.criterion_.emphasis
-
-
-def _every_row(data: LabeledRows) -> EpochPlan:
-    used = data.used
-    return EpochPlan(used, data.codes[used], data.weights[used])

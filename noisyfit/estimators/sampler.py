@@ -10,13 +10,13 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from noisyfit._compat import fit_context, take_rows
-from noisyfit.estimators.atomic import all_or_nothing
-from noisyfit.estimators.documentation import share_documentation
+from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     tag_estimator_needs,
 )
-from noisyfit.estimators.validation import to_host
+from noisyfit.estimators.base.validation import to_host
 
 
 @share_documentation

@@ -10,8 +10,15 @@ losses that were proposed as such, and cross entropy to compare them with.
 """
 
 from noisyfit.losses.base import RowCriterion
+from noisyfit.losses.correction import (
+    BackwardCorrection,
+    ForwardCorrection,
+    ImportanceReweighting,
+)
 from noisyfit.losses.derivative import DerivativeManipulation, LogitDerivative
+from noisyfit.losses.determinant import DeterminantMutualInformation
 from noisyfit.losses.early_learning import EarlyLearningRegularization
+from noisyfit.losses.label_distribution import LabelDistributionLearning
 from noisyfit.losses.resolve import resolve_criterion
 from noisyfit.losses.robust import (
     CrossEntropy,
@@ -22,10 +29,15 @@ from noisyfit.losses.robust import (
 )
 
 __all__ = [
+    "BackwardCorrection",
     "CrossEntropy",
     "DerivativeManipulation",
+    "DeterminantMutualInformation",
     "EarlyLearningRegularization",
+    "ForwardCorrection",
     "GeneralizedCrossEntropy",
+    "ImportanceReweighting",
+    "LabelDistributionLearning",
     "LogitDerivative",
     "MeanAbsoluteError",
     "MeanSquaredError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,16 @@ Reduction = Literal["none", "mean", "sum"]
 class RowCriterion(nn.Module):
     """A criterion that computes one loss per row. Subclasses define ``forward``.
 
+    One that keeps something about each training row says so by ``needs_rows = True``; it is then
+    called as ``criterion(logits, target, row)`` with the rows' numbers in the training data.
+
     Parameters
     ----------
     reduction : {"none", "mean", "sum"}, default="none"
         What is returned: the losses of the rows, of shape (n,), their mean or their sum.
     """
+
+    needs_rows: ClassVar[bool] = False
 
     def __init__(self, reduction: Reduction = "none") -> None:
         super().__init__()
@@ -57,6 +62,16 @@ class RowCriterion(nn.Module):
             return losses.mean()
         total = sample_weight.sum()
         return losses.sum() / torch.where(total > 0, total, torch.ones_like(total))
+
+    def for_validation(self) -> nn.Module:
+        """Return the criterion that tells how good a network is, on rows it is not trained on.
+
+        Returns
+        -------
+        torch.nn.Module
+            The criterion itself, unless its losses only make sense as something to descend.
+        """
+        return self
 
     def extra_repr(self) -> str:
         """Name the reduction in ``repr``."""

@@ -6,6 +6,9 @@ leave the whole process without a usable device.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,3 +73,20 @@ def check_soft_target(target: Tensor, logits: Tensor) -> Tensor:
 def is_soft(target: Tensor) -> bool:
     """Tell class probabilities, which are floating point, from class codes, which are not."""
     return isinstance(target, Tensor) and target.is_floating_point()
+
+
+def check_transition_matrix(matrix: Any) -> Tensor:
+    """Return a float64 tensor (C, C), C >= 2, whose rows are probabilities."""
+    array = np.asarray(matrix, dtype=np.float64)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
+        raise ValueError(
+            "transition_matrix must have shape (n_classes, n_classes) with at least 2 classes, got "
+            f"{array.shape}."
+        )
+    rows = array.sum(axis=1)
+    if not ((array >= 0).all() and np.allclose(rows, 1, atol=1e-6)):
+        raise ValueError(
+            "transition_matrix must hold probabilities of the given labels (columns) for each true "
+            f"one: no negative entries and rows that sum to 1, got row sums {rows.tolist()}."
+        )
+    return torch.from_numpy(array.copy())

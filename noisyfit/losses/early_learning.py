@@ -61,6 +61,7 @@ class EarlyLearningRegularization(RowCriterion):
             [0.1500, 0.1500]])
     """
 
+    needs_rows = True
     targets: Tensor
 
     def __init__(

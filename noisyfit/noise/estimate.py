@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from .anchor import TOP, anchor_counts, shrunk_transition, smoothed_transition
 from .counting import agreement_joint, confident_joint
 from .latent import fit_latent
+from .surest_row import PERCENTILE, anchor_point_joint, joint_of_matrix
 from .transition import bayes_clean_share, row_stochastic
 from .validation import (
     FloatArray,
@@ -67,13 +69,17 @@ def estimate_noise(
         labels.
     y : array-like of shape (n,)
         Given labels as integer codes, the columns of ``probabilities``.
-    method : {"anchor", "joint", "agreement", "confident_joint"}, default="anchor"
+    method : {"anchor", "joint", "agreement", "confident_joint", "anchor_points", \
+"percentile"}, default="anchor"
         - "anchor": `anchor_noise` with its defaults; the most exact in our measurements.
         - "joint": a hidden true label, its noise matrix and the calibration of the probabilities
           all by maximum likelihood (EM).
         - "agreement": a label is right where it is the predicted one. Counts the classifier's
           errors as label errors.
         - "confident_joint": confident learning, Northcutt et al. (2021).
+        - "anchor_points": the probabilities of the row that is surest of each class, Patrini et al.
+          (2017), equation 12. Rests on single rows.
+        - "percentile": the same with the row at the 97th percentile in place of the surest.
     sample_weight : array-like of shape (n,), default=None
         Weights as counts: weight 2 is the same as the row appearing twice.
 
@@ -103,6 +109,9 @@ def estimate_noise(
     ----------
     C. Northcutt, L. Jiang, I. Chuang, "Confident learning: estimating uncertainty in dataset
     labels", Journal of Artificial Intelligence Research 70, 2021.
+
+    G. Patrini, A. Rozza, A. Menon, R. Nock, L. Qu, "Making deep neural networks robust to label
+    noise: a loss correction approach", CVPR 2017.
 
     Examples
     --------
@@ -209,6 +218,11 @@ def noise_from_joint(joint: FloatArray) -> NoiseEstimate:
     )
 
 
+def noise_of_matrix(matrix: FloatArray, given_share: FloatArray) -> NoiseEstimate:
+    """The estimate that a noise matrix amounts to, given how often each label occurs."""
+    return noise_from_joint(joint_of_matrix(matrix, given_share))
+
+
 def _anchor(
     p: FloatArray,
     y: IntArray,
@@ -239,4 +253,7 @@ _METHODS: dict[str, Callable[[FloatArray, IntArray, FloatArray], FloatArray]] = 
     "joint": _joint,
     "agreement": agreement_joint,
     "confident_joint": confident_joint,
+    "anchor_points": anchor_point_joint,
+    "percentile": partial(anchor_point_joint, percentile=PERCENTILE),
 }
+ESTIMATION_METHODS = tuple(_METHODS)

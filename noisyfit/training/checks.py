@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -24,6 +24,19 @@ def check_batch_size(size: Any, name: str, n_rows: int) -> int:
     if not isinstance(size, Integral) or (size < 1 and size != -1):
         raise ValueError(f"{name} must be a positive int, or -1 for all rows; got {size!r}.")
     return n_rows if size == -1 else int(size)
+
+
+def check_lr_schedule(schedule: str | dict[int, float]) -> str | dict[int, float]:
+    """A name, or milestones: positive factors by the epoch from which on they apply."""
+    if isinstance(schedule, dict):
+        for epoch, factor in schedule.items():
+            real = isinstance(factor, Real) and not isinstance(factor, bool)
+            if not (isinstance(epoch, Integral) and epoch > 0 and real and factor > 0):
+                raise ValueError(
+                    "lr_schedule as a dict must map numbers of epochs to positive factors, such as "
+                    f"{{80: 0.1, 100: 0.1}}; got {schedule!r}."
+                )
+    return schedule
 
 
 def check_loader_options(prefix: str, options: dict[str, Any]) -> None:

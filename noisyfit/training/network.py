@@ -13,7 +13,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
-from noisyfit.losses import RowCriterion
+from noisyfit.losses import DeterminantMutualInformation, RowCriterion
 from noisyfit.losses.expected import expected_losses
 from noisyfit.training.checks import (
     check_batch_normalisation,
@@ -131,6 +131,7 @@ class PlannedNet(skorch.NeuralNet):
         options = dict(self.get_params_for(prefix))
         check_loader_options(prefix, options)
         size = options.pop("batch_size", self.batch_size)
+        size = size if dataset.batch_size is None else dataset.batch_size
         size = check_batch_size(size, prefix + "__batch_size", len(dataset))
         shuffle = options.pop("shuffle", training)
         return BatchIterator(dataset, size, shuffle=shuffle, loader_options=options)
@@ -140,19 +141,32 @@ class PlannedNet(skorch.NeuralNet):
     ) -> Tensor:
         logits = first_output(y_pred)
         if y_true.partner_codes is None:
-            return self._weighted_losses(logits, y_true.labels, y_true.weights).mean()
+            return self._losses(logits, y_true.labels, y_true.weights, y_true.rows, training).mean()
         assert y_true.share is not None
-        own = self._weighted_losses(logits, y_true.labels, y_true.share * y_true.weights)
+        own = self._losses(
+            logits, y_true.labels, y_true.share * y_true.weights, y_true.rows, training
+        )
         rest = (1 - y_true.share) * y_true.weights
-        return (own + self._weighted_losses(logits, y_true.partner_codes, rest)).mean()
+        other = self._losses(logits, y_true.partner_codes, rest, y_true.rows, training)
+        return (own + other).mean()
 
-    def _weighted_losses(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    def _losses(
+        self, logits: Tensor, labels: Tensor, weights: Tensor, rows: Tensor, training: bool
+    ) -> Tensor:
+        """Weighted losses of the rows, or the one loss of a criterion of the whole batch."""
+        criterion = self.criterion_
+        if isinstance(criterion, DeterminantMutualInformation):
+            return criterion(logits, labels, weights)
+        if isinstance(criterion, RowCriterion) and not training:
+            criterion = criterion.for_validation()
+        if isinstance(criterion, RowCriterion) and criterion.needs_rows:
+            return criterion(logits, labels, rows.to(logits.device), weights)
         if labels.is_floating_point():
-            return expected_losses(self.criterion_, logits, labels) * weights
-        if isinstance(self.criterion_, RowCriterion):
+            return expected_losses(criterion, logits, labels) * weights
+        if isinstance(criterion, RowCriterion):
             # It multiplies by the weights itself: some normalise over the batch by them.
-            return self.criterion_(logits, labels, weights)
-        losses = self.criterion_(logits, labels)
+            return criterion(logits, labels, weights)
+        losses = criterion(logits, labels)
         check_row_losses(losses, labels)
         return losses * weights
 

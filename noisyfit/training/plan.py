@@ -31,6 +31,8 @@ class EpochPlan:
     """The rows of one epoch (row numbers of the data set), their targets and weights.
 
     ``targets`` are class codes (n,) or, where the label is a belief, probabilities (n, C).
+    ``stratified`` asks for batches that hold each class in proportion, and at least one row of it;
+    ``batch_size`` for batches of another size than the network's.
     """
 
     rows: np.ndarray
@@ -38,6 +40,8 @@ class EpochPlan:
     weights: np.ndarray
     mixing: Mixing | None = None
     phase: str = "train"
+    stratified: bool = False
+    batch_size: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -72,6 +76,8 @@ class PlannedBatches(Dataset):
         weights = np.asarray(plan.weights, dtype=np.float64)
         # Mean one over the epoch: the loss of a full batch is then the weighted mean.
         self.weights = torch.from_numpy(weights / weights.mean()).to(dtype)
+        self.stratified = plan.stratified
+        self.batch_size = plan.batch_size
         self.mixing = plan.mixing
         if plan.mixing is not None:
             self.partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
@@ -123,6 +129,33 @@ class BatchPositions:
         yield from batches
 
 
+class StratifiedPositions:
+    """Positions of each batch of an epoch, every class spread over all batches as it can be.
+
+    A class of fewer rows than there are batches has rows that come more than once.
+    """
+
+    def __init__(self, codes: Tensor, batch_size: int) -> None:
+        self.codes = codes
+        self.n_batches = max(1, round(len(codes) / batch_size))
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[Tensor]:
+        batches: list[list[Tensor]] = [[] for _ in range(self.n_batches)]
+        first = 0  # so that not always the same batches are the larger ones
+        for code in self.codes.unique():
+            positions = (self.codes == code).nonzero().squeeze(1)
+            positions = positions[torch.randperm(len(positions))]
+            if len(positions) < self.n_batches:
+                positions = positions.repeat(-(-self.n_batches // len(positions)))[: self.n_batches]
+            for number, part in enumerate(positions.tensor_split(self.n_batches)):
+                batches[(first + number) % self.n_batches].append(part)
+            first += len(positions)
+        yield from (torch.cat(parts) for parts in batches)
+
+
 class BatchIterator:
     """Iterates over the batches; a ``DataLoader`` only where its options are asked for."""
 
@@ -130,7 +163,11 @@ class BatchIterator:
         self, batches: PlannedBatches, batch_size: int, *, shuffle: bool, loader_options: dict
     ) -> None:
         self.batches = batches
-        self.positions = BatchPositions(len(batches), batch_size, shuffle=shuffle)
+        self.positions: BatchPositions | StratifiedPositions
+        if batches.stratified:
+            self.positions = StratifiedPositions(batches.labels, batch_size)
+        else:
+            self.positions = BatchPositions(len(batches), batch_size, shuffle=shuffle)
         self.loader_options = loader_options
 
     def __len__(self) -> int:

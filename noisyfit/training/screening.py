@@ -13,6 +13,7 @@ from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
 from noisyfit.training.network import PlannedNet, predict_probabilities
 from noisyfit.training.plan import EpochPlan
+from noisyfit.training.records import Record, merged_record
 from noisyfit.training.settings import NetworkSettings
 
 BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only speed
@@ -56,6 +57,25 @@ def screen_rows(
     return belief
 
 
+def held_out_probabilities(
+    data: LabeledRows,
+    settings: NetworkSettings,
+    criterion: nn.Module,
+    *,
+    n_folds: int,
+    epochs: int,
+    rng: np.random.RandomState,
+) -> tuple[np.ndarray, list[Record]]:
+    """Probabilities (n_used, n_classes) of the rows ``data.used`` as given labels teach them.
+
+    Each by a network that was not trained on the row; and what to put into the history.
+    """
+    used = data.used
+    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
+    nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
+    return _learn_given_labels(nets, codes, weights, counts, epochs), nets.records
+
+
 def _learn_given_labels(
     nets: _FoldNetworks,
     codes: np.ndarray,
@@ -97,6 +117,7 @@ class _FoldNetworks:
         self.folds = folds
         self.numbers = np.unique(folds)
         self.epoch = 0
+        self.records: list[Record] = []
         self.teachers = [WeightAverage() for _ in self.numbers]
         self.nets: list[PlannedNet] = [
             settings.quiet().build(data, criterion, 1, [("teacher", teacher)])
@@ -110,6 +131,7 @@ class _FoldNetworks:
             plan = EpochPlan(self.data.used[seen], targets[seen], weights[seen], phase="screening")
             net.train(self.data.rows, [plan] * self._n_passes(len(plan), net.batch_size))
         self.epoch += 1
+        self.records.append(merged_record([net.history for net in self.nets], "estimation"))
 
     def _n_passes(self, n_rows: int, batch_size: int) -> int:
         """Passes of the present epoch, such that those of all epochs so far add up."""

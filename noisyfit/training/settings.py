@@ -19,7 +19,8 @@ from noisyfit.training.data import LabeledRows
 from noisyfit.training.modules import MLP, build_module
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.rows import SparseRows
-from noisyfit.training.schedule import CosineSchedule
+from noisyfit.training.schedule import CosineSchedule, StepSchedule
+from noisyfit.training.twins import TwinNet, Twins
 
 # name: class and the options that differ from torch's defaults. The fused steps do in one pass
 # over memory what the plain ones do in ten; on sparse text, with millions of weights, that
@@ -38,7 +39,7 @@ class NetworkSettings:
     module: type[nn.Module] | nn.Module | Callable[..., nn.Module] | None
     optimizer: str | type[torch.optim.Optimizer]
     lr: float
-    lr_schedule: str
+    lr_schedule: str | dict[int, float]
     batch_size: int
     device: torch.device
     dtype: torch.dtype
@@ -63,22 +64,21 @@ class NetworkSettings:
         criterion: nn.Module,
         n_epochs: int,
         extra_callbacks: list[tuple[str, Any]] | None = None,
+        *,
+        twins: bool = False,
     ) -> PlannedNet:
-        """An initialised net sized for ``data``, with a schedule over ``n_epochs``."""
-        module = build_module(
-            self.module,
-            self.module_options,
-            row_shape=data.rows.shape[1:],
-            n_classes=data.n_classes,
-            sparse=isinstance(data.rows, SparseRows),
-        ).to(self.dtype)
-        if isinstance(module, MLP) and data.column_statistics is not None:
-            module.standardize_inputs(*data.column_statistics)
+        """An initialised net sized for ``data``, with a schedule over ``n_epochs``.
+
+        With ``twins`` it holds two networks, see `TwinNet`.
+        """
+        module = Twins(lambda: self._module(data)) if twins else self._module(data)
         check_module(module, data)
         check_batch_normalisation(module, self.batch_size, "batch_size=1")
         callbacks = [*(extra_callbacks or []), *self.callbacks]
         if self.lr_schedule == "cosine":
             callbacks.append(("lr_schedule", CosineSchedule(n_epochs)))
+        elif isinstance(self.lr_schedule, dict):
+            callbacks.append(("lr_schedule", StepSchedule(self.lr_schedule)))
         optimizer, options = self.optimizer, self.optimizer_options
         if isinstance(optimizer, str):
             optimizer, defaults = OPTIMIZERS[optimizer]
@@ -86,7 +86,7 @@ class NetworkSettings:
         check_optimizer(
             optimizer, {"lr": self.lr, **options}, module, list(OPTIMIZERS), self.optimizer
         )
-        net = PlannedNet(
+        net = (TwinNet if twins else PlannedNet)(
             module,
             criterion=criterion,
             optimizer=optimizer,
@@ -104,3 +104,15 @@ class NetworkSettings:
             self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
         )
         return net
+
+    def _module(self, data: LabeledRows) -> nn.Module:
+        module = build_module(
+            self.module,
+            self.module_options,
+            row_shape=data.rows.shape[1:],
+            n_classes=data.n_classes,
+            sparse=isinstance(data.rows, SparseRows),
+        ).to(self.dtype)
+        if isinstance(module, MLP) and data.column_statistics is not None:
+            module.standardize_inputs(*data.column_statistics)
+        return module

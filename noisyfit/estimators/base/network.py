@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from noisyfit._compat import Interval, Options, StrOptions, fit_context
-from noisyfit.estimators.atomic import all_or_nothing
-from noisyfit.estimators.parameters import PrefixedParameters
-from noisyfit.estimators.validation import (
+from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.parameters import PrefixedParameters
+from noisyfit.estimators.base.validation import (
     as_counts,
     combine_weights,
     encode_labels,
@@ -30,7 +30,7 @@ from noisyfit.estimators.validation import (
     validate_sample_weight,
 )
 from noisyfit.noise import NoiseEstimate, label_quality
-from noisyfit.training.checks import check_batch_size
+from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import (
     PREDICTION_BATCH_SIZE,
@@ -50,8 +50,7 @@ Self = TypeVar("Self", bound="NetworkClassifier")
 class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC):
     """Validates, trains on planned epochs and predicts; a subclass says how to train.
 
-    A subclass implements `_criterion`, `_train` (a whole fit) and `_train_once` (one epoch, for
-    `partial_fit`).
+    A subclass implements `_train`.
     """
 
     classes_: np.ndarray
@@ -61,7 +60,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         "module": [callable, type(None)],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"cosine", "constant"})],
+        "lr_schedule": [StrOptions({"cosine", "constant"}), dict],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             Options(Integral, {-1}),
@@ -78,13 +77,15 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         "verbose": ["verbose"],
     }
 
+    _published: ClassVar[dict[str, Any]] = {}
+
     def __init__(
         self,
         *,
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,
-        lr_schedule: str = "cosine",
+        lr_schedule: str | dict[int, float] = "cosine",
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
@@ -113,21 +114,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self.verbose = verbose
         self._set_prefixed(prefixed)
 
-    # ------------------------------------------------------------------ what a method supplies
-
-    @abc.abstractmethod
-    def _criterion(self) -> nn.Module:
-        """The loss, one value per row."""
-
     @abc.abstractmethod
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
-        """Train for ``max_epochs`` and set the method's fitted attributes."""
-
-    @abc.abstractmethod
-    def _train_once(
-        self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
-    ) -> None:
-        """Train one epoch on the rows of one call of `partial_fit`."""
+        """Train by the method, on a fresh network or the present one; set what the fit tells."""
 
     # ------------------------------------------------------------------------------- training
 
@@ -161,53 +150,6 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self.classes_ = classes
         with isolated_seed(seed, settings.device):
             self._train(data, settings, seed, fresh)
-        return self
-
-    @all_or_nothing
-    @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self: Self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Train one epoch on a part of the data, going on from the current weights.
-
-        The learning rate stays constant, since nobody knows how many calls are to come.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame or tensor of shape (n_samples, n_features)
-            Some rows.
-        y : array-like of shape (n_samples,)
-            Their given labels.
-        classes : array-like of shape (n_classes,), default=None
-            All labels that will ever occur; needed in the first call unless y has them all.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, not negative.
-
-        Returns
-        -------
-        self
-            The estimator.
-        """
-        fresh = not self.__sklearn_is_fitted__()
-        X, y = self._validate(X, y, fresh=fresh)
-        known = None if classes is None else validate_classes(classes)
-        if not fresh:
-            if known is not None and not np.array_equal(known, self.classes_):
-                raise ValueError(
-                    f"classes={known.tolist()!r} differs from the classes of the first call "
-                    f"({self.classes_.tolist()!r}); pass the same, or nothing."
-                )
-            known = self.classes_
-        if fresh:
-            self.projection_ = None  # the first part of the data may be too small to tell
-        codes, all_classes = encode_labels(y, known)
-        weights = validate_sample_weight(sample_weight, len(y))
-        data, settings, seed = self._prepare(
-            X, y, codes, all_classes, weights, one_class_will_do=True
-        )
-        self.classes_ = all_classes
-        with isolated_seed(seed, settings.device):
-            self._train_once(data, settings, seed, fresh)
         return self
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
@@ -271,7 +213,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             module=self.module,
             optimizer=self.optimizer,
             lr=self.lr,
-            lr_schedule=self.lr_schedule,
+            lr_schedule=check_lr_schedule(self.lr_schedule),
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
@@ -313,28 +255,43 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             ) from error
         return np.sort(held_out)
 
-    def _build(
+    def _start(
         self,
         data: LabeledRows,
         settings: NetworkSettings,
-        n_epochs: int,
-        extra_callbacks: list[tuple[str, Any]] | None = None,
-    ) -> PlannedNet:
-        """A fresh net as ``net_``."""
-        self.net_ = settings.build(data, self._criterion(), n_epochs, extra_callbacks)
-        return self.net_
+        criterion: nn.Module,
+        fresh: bool = True,
+        **options: Any,
+    ) -> None:
+        """Have ``net_`` train on ``criterion`` from now on, as a new net where ``fresh``.
 
-    def _run(self, data: LabeledRows, plans: Iterable[EpochPlan]) -> None:
-        """Run the planned epochs on ``net_``, from the full learning rate."""
+        ``options`` are those of `NetworkSettings.build`.
+        """
+        if fresh:
+            self.net_ = settings.build(data, criterion, self.max_epochs, **options)
+        else:
+            self.net_.criterion_ = criterion.to(settings.device)
+
+    def _run(
+        self,
+        data: LabeledRows,
+        plans: Iterable[EpochPlan],
+        n_epochs: int | None = None,
+        lr: float | None = None,
+    ) -> None:
+        """Run the planned epochs on ``net_``, with a schedule of its own from the full rate.
+
+        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others.
+        """
         validation = None
         if data.validation is not None:
             held_out = data.validation
             validation = EpochPlan(held_out, data.codes[held_out], data.weights[held_out])
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
-        self.net_.set_params(lr=self.lr)
+        self.net_.set_params(lr=self.lr if lr is None else lr)
         for _, callback in self.net_.callbacks_:
             if isinstance(callback, CosineSchedule):
-                callback.n_epochs = self.max_epochs
+                callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
         self.net_.train(data.rows, plans, validation)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)

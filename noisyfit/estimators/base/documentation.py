@@ -23,8 +23,9 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         Passes over the training rows; the fitted network is that of the last epoch.
     lr : float, default=1e-3
         Learning rate of the optimizer.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        Learning rate over the epochs: falling to zero along a cosine, or unchanged.
+    lr_schedule : {"cosine", "constant"} or dict, default="cosine"
+        Learning rate over the epochs of a phase: falling to zero along a cosine, unchanged, or
+        multiplied by factors after certain epochs, ``{80: 0.1, 100: 0.1}`` say.
     batch_size : int or "auto", default="auto"
         Rows of a training step; -1 puts all rows in one step. "auto" is 128, or less for small
         data, a fortieth of the rows, so that an epoch has some 40 steps; at least 16.
@@ -78,6 +79,15 @@ classes_ : ndarray of shape (n_classes,)
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
         Estimated probabilities of the given label (columns) for each true label (rows)."""
 
+TRANSITION_PARAMETERS = """\
+cross_fit : int or None, default=3
+        Number of networks that estimate the noise, each of which judges the rows that it was not
+        trained on. None: one network that judges the rows it was trained on, as in the papers.
+    estimation_epochs : int, default=5
+        Epochs of these networks, with cross entropy: enough to learn something, too few to
+        memorise wrong labels. With `cross_fit` up to four times as many, while they still learn
+        fast."""
+
 SELECTION_PARAMETERS = """\
 k : int or None, default=None
         Number of medoids in all, shared between the groups in proportion to their rows; None
@@ -125,6 +135,7 @@ def share_documentation(cls: Class) -> Class:
     blocks = {
         "{network_parameters}": NETWORK_PARAMETERS,
         "{network_attributes}": NETWORK_ATTRIBUTES,
+        "{transition_parameters}": TRANSITION_PARAMETERS,
         "{selection_parameters}": SELECTION_PARAMETERS,
         "{selection_attributes}": SELECTION_ATTRIBUTES,
     }

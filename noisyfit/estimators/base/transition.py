@@ -1,0 +1,66 @@
+"""Methods that need the noise matrix: given, or estimated before they begin."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+
+from noisyfit._compat import Interval, StrOptions
+from noisyfit.estimators.base.whole_data import WholeDataClassifier
+from noisyfit.noise import NoiseEstimate
+from noisyfit.noise.belief import check_matrix
+from noisyfit.noise.estimate import ESTIMATION_METHODS, noise_of_matrix
+from noisyfit.training.data import LabeledRows
+from noisyfit.training.records import Record
+from noisyfit.training.settings import NetworkSettings
+from noisyfit.training.transition import estimate_transition
+
+
+class TransitionClassifier(WholeDataClassifier):
+    """Knows the noise matrix before it trains."""
+
+    transition_matrix: Any
+    cross_fit: int | None
+    estimation_epochs: int
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **WholeDataClassifier._parameter_constraints,
+        "transition_matrix": [StrOptions(set(ESTIMATION_METHODS)), "array-like"],
+        "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
+        "estimation_epochs": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _noise(
+        self, data: LabeledRows, settings: NetworkSettings, rng: np.random.RandomState
+    ) -> tuple[NoiseEstimate, list[Record]]:
+        """The noise matrix with what follows from it, and what to put into the history."""
+        if not isinstance(self.transition_matrix, str):
+            matrix = check_matrix(self.transition_matrix, data.n_classes)
+            assert isinstance(matrix, np.ndarray)
+            counts = np.bincount(data.codes, data.counts, minlength=data.n_classes)
+            return noise_of_matrix(matrix, counts / counts.sum()), []
+        return estimate_transition(
+            data,
+            settings,
+            self.transition_matrix,
+            n_folds=self._n_folds(data),
+            epochs=self.estimation_epochs,
+            rng=rng,
+        )
+
+    def _n_folds(self, data: LabeledRows) -> int | None:
+        return None if self.cross_fit is None else count_folds(self.cross_fit, data)
+
+
+def count_folds(cross_fit: int, data: LabeledRows) -> int:
+    """Number of folds, not more than rows; raises where one would have a single row to learn."""
+    n_rows = len(data.used)
+    n_folds = min(n_rows, int(cross_fit))
+    if n_rows - -(-n_rows // n_folds) < 2:
+        raise ValueError(
+            f"cross_fit={cross_fit} leaves a fold with one row to learn from; there are too few "
+            f"rows ({n_rows}) for it: set cross_fit=None."
+        )
+    return n_folds

@@ -1,0 +1,83 @@
+"""Two networks that choose each other's training rows (Co-teaching)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from noisyfit.training.checks import check_row_losses, first_output
+from noisyfit.training.network import PlannedNet
+from noisyfit.training.plan import BatchTargets
+
+
+class Twins(nn.Module):
+    """Two networks of one kind; predicts the mean of their probabilities.
+
+    The output is the logarithm of that mean, which serves as logits, and the logits of both.
+    """
+
+    def __init__(self, make: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.first = make()
+        self.second = make()
+        if _start_alike(self.first, self.second):
+            draw_weights(self.second)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log of the mean probabilities (n, C), and the logits of both networks."""
+        first = first_output(self.first(features))
+        second = first_output(self.second(features))
+        logs = torch.stack([first.log_softmax(dim=1), second.log_softmax(dim=1)])
+        return logs.logsumexp(dim=0) - torch.log(logs.new_tensor(2.0)), first, second
+
+
+def _start_alike(first: nn.Module, second: nn.Module) -> bool:
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def draw_weights(module: nn.Module) -> None:
+    """Draw the weights of every layer that knows how anew."""
+    for part in module.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+
+
+class TwinNet(PlannedNet):
+    """Trains each of two networks on the rows of a batch that the other finds easiest.
+
+    ``drop_share`` is the share of the weight of each batch that is left out.
+    """
+
+    drop_share: float = 0.0
+
+    def get_loss(  # noqa: D102
+        self, y_pred: Any, y_true: BatchTargets, X: Any = None, training: bool = False
+    ) -> Tensor:
+        if not training:
+            return super().get_loss(y_pred, y_true, X, training)
+        _, *both = y_pred
+        losses = [self.criterion_(logits, y_true.labels) for logits in both]
+        for some in losses:
+            check_row_losses(some, y_true.labels)
+        kept = [easiest(some.detach(), y_true.weights, 1 - self.drop_share) for some in losses]
+        taught = (y_true.weights * kept[1], y_true.weights * kept[0])
+        return sum(
+            (some * weights).sum() / weights.sum()
+            for some, weights in zip(losses, taught, strict=True)
+        )
+
+
+def easiest(losses: Tensor, weights: Tensor, share: float) -> Tensor:
+    """Mask (n,) of the rows of smallest loss that hold ``share`` of the weight; at least one."""
+    order = losses.argsort(stable=True)
+    before = weights[order].cumsum(dim=0) - weights[order]
+    mask = torch.zeros_like(weights)
+    # The half of a row: rounding must not decide whether the last one still belongs.
+    mask[order] = (before + weights[order] / 2 <= share * weights.sum()).to(mask)
+    mask[order[:1]] = 1.0
+    return mask
