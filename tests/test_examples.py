@@ -112,6 +112,19 @@ def test_quickstart_names_what_to_install(missing, run, monkeypatch):
     assert message == f"This example needs {missing}: pip install 'noisyfit[examples]'"
 
 
+def test_own_emphasis_prints_its_table(run):
+    output = run("own_emphasis.py", "--seeds", 1, "--epochs", 2, "--tiny")
+    accuracies = [float(line.split()[-1]) for line in output.splitlines()[-5:]]
+    assert len(rows_of_table(output, "DMClassifier")) == 3
+    assert len(rows_of_table(output, "plain torch")) == 2
+    assert all(0.1 < accuracy <= 1 for accuracy in accuracies)  # all of them learn
+
+
+def test_own_emphasis_refuses_to_do_nothing(run, capfd):
+    assert refused(run, "own_emphasis.py", "--seeds", 0) == 2
+    assert "must be at least 1" in capfd.readouterr().err
+
+
 @needs_data
 def test_tabular(run):
     output = run("tabular.py", "--noise", "symmetric", "--rows", 400, "--epochs", 2)

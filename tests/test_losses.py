@@ -14,14 +14,23 @@ from hypothesis import strategies as st
 from torch import nn
 
 from noisyfit.losses import (
+    CRITERION_NAMES,
+    ActivePassiveLoss,
     CrossEntropy,
     DerivativeManipulation,
     EarlyLearningRegularization,
+    FocalLoss,
     GeneralizedCrossEntropy,
+    HardBootstrapping,
+    LabelSmoothing,
     LogitDerivative,
     MeanAbsoluteError,
     MeanSquaredError,
+    NormalizedLoss,
+    ReverseCrossEntropy,
     RowCriterion,
+    SoftBootstrapping,
+    SquaredError,
     SymmetricCrossEntropy,
     resolve_criterion,
 )
@@ -29,8 +38,10 @@ from noisyfit.weighting import (
     BetaEmphasis,
     DMEmphasis,
     ExponentialEmphasis,
+    FocalEmphasis,
     GeneralizedCrossEntropyEmphasis,
     NormalEmphasis,
+    ReverseCrossEntropyEmphasis,
     SymmetricCrossEntropyEmphasis,
 )
 
@@ -66,6 +77,13 @@ LOSSES = [
     (MeanSquaredError(), "mse"),
     (GeneralizedCrossEntropy(), "gce"),
     (GeneralizedCrossEntropy(q=0.25), GeneralizedCrossEntropyEmphasis(0.25)),
+    (GeneralizedCrossEntropy(0.7, 0.3), GeneralizedCrossEntropyEmphasis(0.7, 0.3)),
+    (GeneralizedCrossEntropy(0.0, 0.3), GeneralizedCrossEntropyEmphasis(0.0, 0.3)),
+    (ReverseCrossEntropy(), "rce"),
+    (ReverseCrossEntropy(-4.0), ReverseCrossEntropyEmphasis(-4.0)),
+    (FocalLoss(), "focal"),
+    (FocalLoss(0.5), FocalEmphasis(0.5)),
+    (FocalLoss(0.0), FocalEmphasis(0.0)),
     (SymmetricCrossEntropy(), "sl"),
     (SymmetricCrossEntropy(6.0, 0.1, -4.0), SymmetricCrossEntropyEmphasis(6.0, 0.1, -4.0)),
 ]
@@ -271,6 +289,13 @@ def test_losses_are_their_formulas(batch):
         (GeneralizedCrossEntropy(0.0), -p.log()),
         (GeneralizedCrossEntropy(1.0), 1 - p),
         (GeneralizedCrossEntropy(1e-12), -p.log()),
+        (GeneralizedCrossEntropy(0.7, 0.2), (1 - p.clamp(min=0.2) ** 0.7) / 0.7),
+        (GeneralizedCrossEntropy(0.0, 0.2), -p.clamp(min=0.2).log()),
+        (GeneralizedCrossEntropy(0.7, 0.0), (1 - p**0.7) / 0.7),
+        (ReverseCrossEntropy(), -LOG_ZERO * (1 - p)),
+        (ReverseCrossEntropy(-4.0), 4 * (1 - p)),
+        (FocalLoss(), -((1 - p) ** 2) * p.log()),
+        (FocalLoss(0.5), -((1 - p) ** 0.5) * p.log()),
         (SymmetricCrossEntropy(), -0.1 * p.log() - LOG_ZERO * (1 - p)),
         (SymmetricCrossEntropy(0.0, 1.0), -LOG_ZERO * (1 - p)),
     ]:
@@ -300,6 +325,9 @@ def test_soft_targets_against_plain_loops(batch, seed):
         MeanAbsoluteError(): lambda t, p: t * (1 - p),
         MeanSquaredError(): lambda t, p: t * (1 - p) ** 2,
         GeneralizedCrossEntropy(0.3): lambda t, p: t * (1 - p**0.3) / 0.3,
+        GeneralizedCrossEntropy(0.3, 0.4): lambda t, p: t * (1 - max(p, 0.4) ** 0.3) / 0.3,
+        ReverseCrossEntropy(-3.0): lambda t, p: t * 3 * (1 - p),
+        FocalLoss(1.5): lambda t, p: -t * (1 - p) ** 1.5 * math.log(p),
         SymmetricCrossEntropy(2.0, 0.5): lambda t, p: (
             t * (-2.0 * math.log(p) - 0.5 * math.log(1e-4) * (1 - p))
         ),
@@ -319,7 +347,9 @@ def test_soft_targets_against_plain_loops(batch, seed):
 @pytest.mark.parametrize(
     "criterion",
     [criterion for criterion, _ in LOSSES]
-    + [GeneralizedCrossEntropy(q) for q in (0.0, 1e-30, 1e-9, 1e-3, 1.0)],
+    + [GeneralizedCrossEntropy(q) for q in (0.0, 1e-30, 1e-9, 1e-3, 1.0)]
+    + [GeneralizedCrossEntropy(q, 0.5) for q in (0.0, 1e-30, 1.0)]
+    + [FocalLoss(gamma) for gamma in (1e-6, 0.01, 1.0, 100.0)],
     ids=repr,
 )
 def test_extreme_logits_have_finite_losses_and_gradients(criterion, dtype, device):
@@ -340,6 +370,43 @@ def test_gce_keeps_its_digits_for_small_q_and_improbable_labels():
     torch.testing.assert_close(found, torch.tensor([1.3132617, 200.0]))
 
 
+def test_truncated_gce_is_silent_up_to_the_truncation():
+    # Two equal logits: p is exactly one half, which still belongs to the silent rows.
+    logits = torch.tensor([[0.0, 0.0], [0.0, 1.0], [0.1, 0.0]], dtype=torch.float64)
+    truncated, plain = GeneralizedCrossEntropy(0.7, 0.5), GeneralizedCrossEntropy(0.7)
+    target = torch.zeros(3, dtype=torch.int64)
+    bound = (1 - 0.5**0.7) / 0.7
+    torch.testing.assert_close(
+        truncated(logits, target)[:2], torch.full((2,), bound, dtype=torch.float64)
+    )
+    found = gradient(truncated, logits, target)
+    assert (found[:2] == 0).all()
+    torch.testing.assert_close(found[2], gradient(plain, logits, target)[2])
+    assert "truncation=0.5" in repr(truncated)
+
+
+@given(batch=batches(), alpha=st.floats(0.0, 5.0), beta=st.floats(0.0, 5.0))
+@settings(deadline=None, max_examples=30)
+def test_symmetric_cross_entropy_has_twice_the_published_reverse_part(batch, alpha, beta):
+    # See the note of SymmetricCrossEntropyEmphasis. Autograd on the definition with all classes
+    # decides: -sum(p * log(onehot)), with log_zero for the logarithm of 0.
+    logits, target = batch
+    logits = logits.clone().requires_grad_()
+    one_hot = nn.functional.one_hot(target, logits.shape[1])
+    p = logits.softmax(1)
+    reverse = -(p * (1 - one_hot) * LOG_ZERO).sum(1)
+    absolute_errors = (p - one_hot).abs().sum(1)
+    torch.testing.assert_close(reverse, -LOG_ZERO / 2 * absolute_errors)
+    (-alpha * (p.log() * one_hot).sum(1) + beta * reverse).sum().backward()
+    size = logits.grad.abs().sum(1)
+    p = probability_of(logits.detach(), target)
+    published = 2 * (1 - p) * (alpha - LOG_ZERO * beta / 2 * p)
+    torch.testing.assert_close(size - published, -LOG_ZERO * beta * p * (1 - p))
+    if alpha > 0 or beta > 0:
+        ours = SymmetricCrossEntropyEmphasis(alpha, beta).weight(p)
+        torch.testing.assert_close(size, ours)
+
+
 # What all criteria share
 
 CRITERIA = [criterion for criterion, _ in LOSSES] + [
@@ -347,6 +414,7 @@ CRITERIA = [criterion for criterion, _ in LOSSES] + [
     DerivativeManipulation(BetaEmphasis(2.0, 3.0), normalize="batch"),
     LogitDerivative(lambda z, y: z.softmax(1)),
     EarlyLearningRegularization(9, 3),
+    *map(resolve_criterion, CRITERION_NAMES),
 ]
 all_criteria = pytest.mark.parametrize("criterion", CRITERIA, ids=lambda c: type(c).__name__)
 
@@ -449,6 +517,20 @@ def test_bad_soft_targets():
     [
         (lambda: GeneralizedCrossEntropy(1.5), r"q must be in \[0, 1\], got 1\.5"),
         (lambda: GeneralizedCrossEntropy(-0.1), r"q must be in \[0, 1\]"),
+        (lambda: GeneralizedCrossEntropy(0.7, 1.0), r"truncation must be in \[0, 1\), got 1\.0"),
+        (lambda: ReverseCrossEntropy(0.0), r"log_zero must be in \[-80, 0\), got 0\.0"),
+        (lambda: FocalLoss(-1.0), r"gamma must be in \[0, 100\], got -1\.0"),
+        (lambda: LabelSmoothing(1.5), r"smoothing must be in \[0, 1\], got 1\.5"),
+        (lambda: SoftBootstrapping(-0.1), r"weight must be in \[0, 1\], got -0\.1"),
+        (lambda: HardBootstrapping(1.1), r"weight must be in \[0, 1\], got 1\.1"),
+        (lambda: ActivePassiveLoss(alpha=-1.0), "alpha must be in"),
+        (lambda: ActivePassiveLoss(beta=-1.0), "beta must be in"),
+        (lambda: ActivePassiveLoss(alpha=0.0, beta=0.0), "alpha and beta cannot both be 0"),
+        (lambda: ActivePassiveLoss(NormalizedLoss(reduction="sum")), "active must have reduction="),
+        (lambda: NormalizedLoss(CrossEntropy("mean")), "loss must have reduction='none', got 'me"),
+        (lambda: NormalizedLoss(SymmetricCrossEntropy(0.0, 0.0)), "loss must be positive"),
+        (lambda: SquaredError(label_weight=0.0), "label_weight must be positive, got 0"),
+        (lambda: SquaredError(label_value=-1.0), r"label_value must be in \[0, inf\)"),
         (lambda: SymmetricCrossEntropy(alpha=-1), "alpha must be"),
         (lambda: SymmetricCrossEntropy(beta=-1), "beta must be"),
         (lambda: SymmetricCrossEntropy(log_zero=4), r"log_zero must be in \[-80, 0\], got 4\.0"),
@@ -565,21 +647,36 @@ def test_elr_bad_rows(row, error, match):
 
 # Names
 
+NAMED = {
+    "ce": CrossEntropy(),
+    "sce": SymmetricCrossEntropy(0.1, 1.0),
+    "gce": GeneralizedCrossEntropy(0.7),
+    "mae": MeanAbsoluteError(),
+    "mse": MeanSquaredError(),
+    "rce": ReverseCrossEntropy(LOG_ZERO),
+    "focal": FocalLoss(2.0),
+    "nce": NormalizedLoss(CrossEntropy()),
+    "nfl": NormalizedLoss(FocalLoss(0.5)),
+    "nce_rce": ActivePassiveLoss(NormalizedLoss(CrossEntropy()), ReverseCrossEntropy(), 1.0, 1.0),
+    "nce_mae": ActivePassiveLoss(NormalizedLoss(CrossEntropy()), MeanAbsoluteError()),
+    "nfl_rce": ActivePassiveLoss(NormalizedLoss(FocalLoss(0.5)), ReverseCrossEntropy()),
+    "nfl_mae": ActivePassiveLoss(NormalizedLoss(FocalLoss(0.5)), MeanAbsoluteError()),
+    "label_smoothing": LabelSmoothing(0.1),
+    "bootstrap_soft": SoftBootstrapping(0.95),
+    "bootstrap_hard": HardBootstrapping(0.8),
+    "squared": SquaredError(1.0, 1.0),
+}
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("ce", CrossEntropy),
-        ("sce", SymmetricCrossEntropy),
-        ("gce", GeneralizedCrossEntropy),
-        ("mae", MeanAbsoluteError),
-        ("mse", MeanSquaredError),
-    ],
-)
-def test_names(name, kind):
+
+def test_every_name_is_tested():
+    assert tuple(NAMED) == CRITERION_NAMES
+
+
+@pytest.mark.parametrize("name", CRITERION_NAMES)
+def test_names(name):
     criterion = resolve_criterion(name)
-    assert type(criterion) is kind
-    assert criterion(LOGITS, TARGET).shape == (3,)
+    assert repr(criterion) == repr(NAMED[name])
+    torch.testing.assert_close(criterion(LOGITS, TARGET), NAMED[name](LOGITS, TARGET))
 
 
 def test_own_criteria_are_returned_as_they_are():

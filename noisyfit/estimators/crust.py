@@ -260,9 +260,7 @@ class CRUSTClassifier(IncrementalClassifier):
 
     def _begin(self, data: LabeledRows, settings: NetworkSettings) -> None:
         self._teacher = WeightAverage()
-        self._start(
-            data, settings, self._criterion(), extra_callbacks=[("teacher", self._teacher)]
-        )
+        self._start(data, settings, self._criterion(), extra_callbacks=[("teacher", self._teacher)])
 
     def _phases(
         self, data: LabeledRows, rng: np.random.RandomState, belief: Belief | None

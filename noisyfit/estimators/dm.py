@@ -21,7 +21,7 @@ from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.settings import NetworkSettings
-from noisyfit.weighting import DMEmphasis, Emphasis, emphasis_for_noise
+from noisyfit.weighting import EMPHASIS_NAMES, DMEmphasis, Emphasis, emphasis_for_noise
 
 # The density to start with, and when to look again: often at first, as the network learns fast.
 RATE_BEFORE_ESTIMATES = 0.15
@@ -40,15 +40,16 @@ class DMClassifier(WholeDataClassifier, IncrementalClassifier):
 
     Parameters
     ----------
-    emphasis : {"dm", "auto", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}, \
-noisyfit.weighting.Emphasis or callable, default="auto"
+    emphasis : {"dm", "auto", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl", \
+"rce", "focal"}, noisyfit.weighting.Emphasis or callable, default="auto"
         The emphasis density. "dm" is the paper's exp(variance p^lambda (1 - p)), with
         lambda = mode / (1 - mode). "auto" is the same with mode and variance set, and set anew
         while the network learns, by the share of wrong labels estimated from its predictions, see
         `noisyfit.weighting.emphasis_for_noise`; one that is given stays as it is. "cce", "mae",
-        "mse", "gce" and "sl" have the weights of the loss of that name, so "cce" with
-        ``normalize=None`` is plain cross entropy. A callable gets a tensor of probabilities and
-        returns as many weights.
+        "mse", "gce", "sl", "rce" and "focal" have the weights of the loss of that name, so "cce"
+        with ``normalize=None`` is plain cross entropy; `noisyfit.losses.emphasis_of` finds the
+        weights of any other loss. A callable gets a tensor of probabilities and returns as many
+        weights.
     mode : float or None, default=None
         Probability of greatest weight, in [0, 1). None means 0.5 where the density has a mode, and
         an automatic one with "auto".
@@ -91,13 +92,7 @@ noisyfit.weighting.Emphasis or callable, default="auto"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **NetworkClassifier._parameter_constraints,
-        "emphasis": [
-            StrOptions(
-                {"dm", "auto", "normal", "exponential", "beta", "cce", "mae", "mse", "gce", "sl"}
-            ),
-            HasMethods("weight"),
-            callable,
-        ],
+        "emphasis": [StrOptions({"auto", *EMPHASIS_NAMES}), HasMethods("weight"), callable],
         "mode": [Interval(Real, 0, 1, closed="left"), None],
         "variance": [Interval(Real, None, None, closed="neither"), None],
         "normalize": [StrOptions({"integral", "batch"}), None],

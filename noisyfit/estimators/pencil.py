@@ -169,6 +169,4 @@ class PENCILClassifier(WholeDataClassifier):
     def _label_noise(self, data: LabeledRows) -> NoiseEstimate:
         """How many labels were changed, and into what."""
         believed = np.eye(data.n_classes)[self.label_distributions_.argmax(axis=1)]
-        return estimate_noise(
-            believed, data.codes, method="agreement", sample_weight=data.counts
-        )
+        return estimate_noise(believed, data.codes, method="agreement", sample_weight=data.counts)

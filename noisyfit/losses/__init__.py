@@ -5,8 +5,9 @@ classes. They return the n losses of the rows by default, so that rows can be we
 and compared; ``reduction="mean"`` or ``"sum"`` makes them fit any training loop.
 
 :class:`DerivativeManipulation` turns an emphasis density of :mod:`noisyfit.weighting` into a
-criterion, :class:`LogitDerivative` any function that returns a derivative. The others are robust
-losses that were proposed as such, and cross entropy to compare them with.
+criterion, :class:`LogitDerivative` any function that returns a derivative, and :func:`emphasis_of`
+a criterion into its density. The others are losses that were proposed as such, most of them against
+label noise, and cross entropy to compare them with.
 """
 
 from noisyfit.losses.base import RowCriterion
@@ -18,30 +19,46 @@ from noisyfit.losses.correction import (
 from noisyfit.losses.derivative import DerivativeManipulation, LogitDerivative
 from noisyfit.losses.determinant import DeterminantMutualInformation
 from noisyfit.losses.early_learning import EarlyLearningRegularization
+from noisyfit.losses.emphasis import emphasis_of
 from noisyfit.losses.label_distribution import LabelDistributionLearning
-from noisyfit.losses.resolve import resolve_criterion
+from noisyfit.losses.mixed_targets import HardBootstrapping, LabelSmoothing, SoftBootstrapping
+from noisyfit.losses.normalized import ActivePassiveLoss, NormalizedLoss
+from noisyfit.losses.resolve import CRITERION_NAMES, resolve_criterion
 from noisyfit.losses.robust import (
     CrossEntropy,
+    FocalLoss,
     GeneralizedCrossEntropy,
     MeanAbsoluteError,
     MeanSquaredError,
+    ReverseCrossEntropy,
     SymmetricCrossEntropy,
 )
+from noisyfit.losses.squared import SquaredError
 
 __all__ = [
+    "CRITERION_NAMES",
+    "ActivePassiveLoss",
     "BackwardCorrection",
     "CrossEntropy",
     "DerivativeManipulation",
     "DeterminantMutualInformation",
     "EarlyLearningRegularization",
+    "FocalLoss",
     "ForwardCorrection",
     "GeneralizedCrossEntropy",
+    "HardBootstrapping",
     "ImportanceReweighting",
     "LabelDistributionLearning",
+    "LabelSmoothing",
     "LogitDerivative",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "NormalizedLoss",
+    "ReverseCrossEntropy",
     "RowCriterion",
+    "SoftBootstrapping",
+    "SquaredError",
     "SymmetricCrossEntropy",
+    "emphasis_of",
     "resolve_criterion",
 ]

@@ -17,9 +17,11 @@ arXiv:1905.11233.
 from noisyfit.weighting.automatic import emphasis_for_noise
 from noisyfit.weighting.common_losses import (
     CrossEntropyEmphasis,
+    FocalEmphasis,
     GeneralizedCrossEntropyEmphasis,
     MeanAbsoluteErrorEmphasis,
     MeanSquaredErrorEmphasis,
+    ReverseCrossEntropyEmphasis,
     SymmetricCrossEntropyEmphasis,
 )
 from noisyfit.weighting.custom import CallableEmphasis
@@ -31,19 +33,22 @@ from noisyfit.weighting.families import (
     NormalEmphasis,
 )
 from noisyfit.weighting.normalization import normalize_weights
-from noisyfit.weighting.resolve import resolve_emphasis
+from noisyfit.weighting.resolve import EMPHASIS_NAMES, resolve_emphasis
 
 __all__ = [
+    "EMPHASIS_NAMES",
     "BetaEmphasis",
     "CallableEmphasis",
     "CrossEntropyEmphasis",
     "DMEmphasis",
     "Emphasis",
     "ExponentialEmphasis",
+    "FocalEmphasis",
     "GeneralizedCrossEntropyEmphasis",
     "MeanAbsoluteErrorEmphasis",
     "MeanSquaredErrorEmphasis",
     "NormalEmphasis",
+    "ReverseCrossEntropyEmphasis",
     "SymmetricCrossEntropyEmphasis",
     "emphasis_for_noise",
     "normalize_weights",

@@ -14,6 +14,8 @@ from torch import Tensor
 from noisyfit.weighting.emphasis import Emphasis
 
 _CELLS = 10_000
+# Gauss-Legendre in every cell. Adaptive quadrature would overlook narrow steps and peaks.
+_NODES, _SHARES = np.polynomial.legendre.leggauss(4)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,16 @@ class CallableEmphasis(Emphasis):
         return weights
 
     def _integral(self) -> float:
-        # Gauss-Legendre in every cell. Adaptive quadrature would overlook narrow steps and peaks.
-        nodes, shares = np.polynomial.legendre.leggauss(4)
-        p = (torch.arange(_CELLS)[:, None] + torch.from_numpy(nodes + 1.0) / 2.0) / _CELLS
-        means = self.weight(p) @ torch.from_numpy(shares / 2.0)
-        return float(means.mean())
+        return float(self._mean(self._weights_in_cells))
+
+    def _square_integral(self) -> float:
+        return float(self._mean(self._weights_in_cells.square()))
+
+    @cached_property
+    def _weights_in_cells(self) -> Tensor:
+        p = (torch.arange(_CELLS)[:, None] + torch.from_numpy(_NODES + 1.0) / 2.0) / _CELLS
+        return self.weight(p)
+
+    @staticmethod
+    def _mean(values: Tensor) -> Tensor:
+        return (values @ torch.from_numpy(_SHARES / 2.0)).mean()

@@ -71,10 +71,17 @@ class DMEmphasis(Emphasis):
 
     def _integral(self) -> float:
         if self.exponent == 0.0:
-            return ExponentialEmphasis(self.variance).integral()
+            return _exponential_integral(self.variance)
         if self.exponent == 1.0:
-            return NormalEmphasis(0.5, self.variance).integral()
+            return _normal_integral(0.5, self.variance)
         return super()._integral()
+
+    def _square_integral(self) -> float:
+        if self.exponent == 0.0:
+            return _exponential_integral(2.0 * self.variance)
+        if self.exponent == 1.0:
+            return _normal_integral(0.5, 2.0 * self.variance)
+        return super()._square_integral()
 
 
 @dataclass(frozen=True)
@@ -108,11 +115,10 @@ class NormalEmphasis(Emphasis):
         return torch.exp(p * (p - 2.0 * self.mode) * -self.variance)
 
     def _integral(self) -> float:
-        if self.variance == 0.0:
-            return 1.0
-        root = math.sqrt(self.variance)
-        area = math.erf(root * (1.0 - self.mode)) + math.erf(root * self.mode)
-        return math.exp(self.variance * self.mode**2) * math.sqrt(math.pi) / (2.0 * root) * area
+        return _normal_integral(self.mode, self.variance)
+
+    def _square_integral(self) -> float:
+        return _normal_integral(self.mode, 2.0 * self.variance)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,10 @@ class ExponentialEmphasis(Emphasis):
         return torch.exp((1.0 - p) * self.variance)
 
     def _integral(self) -> float:
-        return math.expm1(self.variance) / self.variance if self.variance else 1.0
+        return _exponential_integral(self.variance)
+
+    def _square_integral(self) -> float:
+        return _exponential_integral(2.0 * self.variance)
 
 
 @dataclass(frozen=True)
@@ -210,3 +219,23 @@ class BetaEmphasis(Emphasis):
 
     def _integral(self) -> float:
         return float(beta_function(self.alpha, self.eta))
+
+    def _square_integral(self) -> float:
+        return float(beta_function(2.0 * self.alpha - 1.0, 2.0 * self.eta - 1.0))
+
+
+# The squares of these two families belong to the families again, with twice the variance.
+
+
+def _exponential_integral(variance: float) -> float:
+    """Integral of ``exp(variance * (1 - p))`` over [0, 1]."""
+    return math.expm1(variance) / variance if variance else 1.0
+
+
+def _normal_integral(mode: float, variance: float) -> float:
+    """Integral of ``exp(-variance * p * (p - 2 * mode))`` over [0, 1]."""
+    if variance == 0.0:
+        return 1.0
+    root = math.sqrt(variance)
+    area = math.erf(root * (1.0 - mode)) + math.erf(root * mode)
+    return math.exp(variance * mode**2) * math.sqrt(math.pi) / (2.0 * root) * area

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from noisyfit.weighting.common_losses import (
     CrossEntropyEmphasis,
+    FocalEmphasis,
     GeneralizedCrossEntropyEmphasis,
     MeanAbsoluteErrorEmphasis,
     MeanSquaredErrorEmphasis,
+    ReverseCrossEntropyEmphasis,
     SymmetricCrossEntropyEmphasis,
 )
 from noisyfit.weighting.custom import CallableEmphasis
@@ -33,7 +35,12 @@ _NAMED: dict[str, tuple[Callable[..., Emphasis], tuple[str, ...]]] = {
     "mse": (MeanSquaredErrorEmphasis, ()),
     "gce": (GeneralizedCrossEntropyEmphasis, ()),
     "sl": (SymmetricCrossEntropyEmphasis, ()),
+    "rce": (ReverseCrossEntropyEmphasis, ()),
+    "focal": (FocalEmphasis, ()),
 }
+EMPHASIS_NAMES = tuple(_NAMED)
+"""The names that :func:`resolve_emphasis` knows."""
+
 _EXPECTED = f"one of {list(_NAMED)}, an Emphasis instance or a function of the probability"
 
 
@@ -51,7 +58,8 @@ def resolve_emphasis(
         - "exponential": designed by `variance`;
         - "cce", "mae", "mse", "gce", "sl": the densities of cross entropy, mean absolute error,
           mean squared error, generalized cross entropy (q=0.7) and symmetric cross entropy
-          (alpha=0.1, beta=1), which have no parameters here;
+          (alpha=0.1, beta=1), which have no parameters here; also "rce", reverse cross entropy, and
+          "focal", focal loss (gamma=2);
         - an :class:`Emphasis` is returned as it is;
         - any other callable, from a tensor of probabilities to a tensor of weights, becomes a
           :class:`CallableEmphasis`.
@@ -76,7 +84,7 @@ def resolve_emphasis(
     >>> resolve_emphasis("dm", mode=0.25)
     DMEmphasis(mode=0.25, variance=12.0)
     >>> resolve_emphasis("gce")
-    GeneralizedCrossEntropyEmphasis(q=0.7)
+    GeneralizedCrossEntropyEmphasis(q=0.7, truncation=None)
     """
     if isinstance(emphasis, str):
         if emphasis not in _NAMED:
