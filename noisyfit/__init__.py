@@ -1,28 +1,44 @@
 """Robust classifiers for data whose labels are partly wrong.
 
-Estimators: `CRUSTClassifier`, `DMClassifier`, `CoresetClassifier`, `GradientMedoidSelector` and
-`GradientMedoidSampler`. Underneath, usable without them: `noisyfit.selection` (gradients to
-medoids), `noisyfit.weighting` and `noisyfit.losses` (derivatives by design), `noisyfit.noise`
-(corrupting labels, estimating noise, ranking rows).
+Estimators: `CRUSTClassifier` and `DMClassifier`, the library's own; `CoresetClassifier` around any
+scikit-learn classifier; `ForwardClassifier`, `TRevisionClassifier`, `LDMIClassifier`,
+`PENCILClassifier`, `CoTeachingClassifier` and `RobustLossClassifier`, other methods for networks;
+`GradientMedoidSelector` and `GradientMedoidSampler` to choose rows.
+
+Underneath, usable without them: `noisyfit.selection` (gradients to medoids), `noisyfit.weighting`
+and `noisyfit.losses` (derivatives by design), `noisyfit.noise` (corrupting labels, estimating
+noise, ranking rows).
 """
 
 from noisyfit import losses, noise, selection, weighting
 from noisyfit.estimators import (
     CoresetClassifier,
+    CoTeachingClassifier,
     CRUSTClassifier,
     DMClassifier,
+    ForwardClassifier,
     GradientMedoidSampler,
     GradientMedoidSelector,
+    LDMIClassifier,
+    PENCILClassifier,
+    RobustLossClassifier,
+    TRevisionClassifier,
 )
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CRUSTClassifier",
+    "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",
+    "ForwardClassifier",
     "GradientMedoidSampler",
     "GradientMedoidSelector",
+    "LDMIClassifier",
+    "PENCILClassifier",
+    "RobustLossClassifier",
+    "TRevisionClassifier",
     "losses",
     "noise",
     "selection",

@@ -24,10 +24,16 @@ from torch import nn
 
 from noisyfit import (
     CoresetClassifier,
+    CoTeachingClassifier,
     CRUSTClassifier,
     DMClassifier,
+    ForwardClassifier,
     GradientMedoidSampler,
     GradientMedoidSelector,
+    LDMIClassifier,
+    PENCILClassifier,
+    RobustLossClassifier,
+    TRevisionClassifier,
 )
 
 # ------------------------------------------------------------------------------- small versions
@@ -46,6 +52,35 @@ def dm(**options: Any) -> DMClassifier:
     return DMClassifier(**(TRAINING | mlp | options))
 
 
+def forward(**options: Any) -> ForwardClassifier:
+    return quick(ForwardClassifier, cross_fit=2, estimation_epochs=1, **options)
+
+
+def t_revision(**options: Any) -> TRevisionClassifier:
+    return quick(TRevisionClassifier, cross_fit=2, estimation_epochs=1, revision_epochs=1, **options)
+
+
+def l_dmi(**options: Any) -> LDMIClassifier:
+    return quick(LDMIClassifier, pretraining_epochs=1, **options)
+
+
+def pencil(**options: Any) -> PENCILClassifier:
+    return quick(PENCILClassifier, warmup_epochs=1, finetuning_epochs=1, **options)
+
+
+def co_teaching(**options: Any) -> CoTeachingClassifier:
+    return quick(CoTeachingClassifier, cross_fit=2, estimation_epochs=1, **options)
+
+
+def robust_loss(**options: Any) -> RobustLossClassifier:
+    return quick(RobustLossClassifier, **options)
+
+
+def quick(make: type, **options: Any) -> Any:
+    mlp = {} if "module" in options else {"module__hidden": (8,)}
+    return make(**(TRAINING | mlp | options))
+
+
 def coreset(**options: Any) -> CoresetClassifier:
     return CoresetClassifier(**({"cross_fit": 2, "random_state": 0} | options))
 
@@ -59,8 +94,10 @@ def sampler(**options: Any) -> GradientMedoidSampler:
 
 
 Maker = Callable[..., Any]
-NETWORKS: list[Maker] = [crust, dm]
-CLASSIFIERS: list[Maker] = [crust, dm, coreset]
+INCREMENTAL: list[Maker] = [crust, dm]
+PEERS: list[Maker] = [forward, t_revision, l_dmi, pencil, co_teaching, robust_loss]
+NETWORKS: list[Maker] = [*INCREMENTAL, *PEERS]
+CLASSIFIERS: list[Maker] = [*NETWORKS, coreset]
 ALL: list[Maker] = [*CLASSIFIERS, selector, sampler]
 for_networks = pytest.mark.parametrize("make", NETWORKS, ids=lambda maker: maker.__name__)
 for_classifiers = pytest.mark.parametrize("make", CLASSIFIERS, ids=lambda maker: maker.__name__)

@@ -21,6 +21,12 @@ from sklearn.utils.validation import (
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.validation import (
+    as_counts,
+    encode_labels,
+    to_host,
+    validate_sample_weight,
+)
 from noisyfit.estimators.medoids import (
     SELECTION_CONSTRAINTS,
     with_every_class,
@@ -31,12 +37,6 @@ from noisyfit.estimators.out_of_fold import (
     fit_clone,
 )
 from noisyfit.estimators.rounds import Judge, Verdict
-from noisyfit.estimators.base.validation import (
-    as_counts,
-    encode_labels,
-    to_host,
-    validate_sample_weight,
-)
 from noisyfit.noise import estimate_noise, label_quality
 from noisyfit.noise.belief import check_matrix, posterior
 from noisyfit.selection import logit_gradients

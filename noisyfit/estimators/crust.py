@@ -11,12 +11,13 @@ from torch import nn
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
-from noisyfit.losses import SymmetricCrossEntropy, resolve_criterion
+from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
 from noisyfit.selection import SELECTION_METHODS
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases
+from noisyfit.training.criteria import build_criterion
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.screening import screen_rows
@@ -203,7 +204,7 @@ class CRUSTClassifier(IncrementalClassifier):
             # More of (1 - p) costs accuracy on clean labels of many classes (letter: .940 with
             # 0.1 CE + 4 (1 - p), .953 with this), less of it costs accuracy on noisy ones.
             return cross_entropy_and_error(0.5, 2.0)
-        return as_module(resolve_criterion(self.criterion))
+        return build_criterion(self.criterion, {})
 
     def _screening_criterion(self, n_classes: int) -> nn.Module:
         """The criterion or, for the default, one that withstands more: screening only judges.
@@ -300,19 +301,3 @@ class CRUSTClassifier(IncrementalClassifier):
 def cross_entropy_and_error(cross_entropy: float, error: float) -> SymmetricCrossEntropy:
     """Symmetric cross entropy as ``cross_entropy * CE + error * (1 - p)``."""
     return SymmetricCrossEntropy(alpha=cross_entropy, beta=error / -np.log(1e-4))
-
-
-class _CallableCriterion(nn.Module):
-    """A plain function as a module, which is what skorch expects."""
-
-    def __init__(self, function: Any) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, logits: Any, target: Any) -> Any:
-        return self.function(logits, target)
-
-
-def as_module(criterion: Any) -> nn.Module:
-    """The criterion itself if it is a module, else a module around it."""
-    return criterion if isinstance(criterion, nn.Module) else _CallableCriterion(criterion)

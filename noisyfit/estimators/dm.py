@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any, ClassVar
 
-import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
@@ -15,9 +14,7 @@ from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.network import NetworkClassifier
 from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
 from noisyfit.losses import DerivativeManipulation
-from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.settings import NetworkSettings

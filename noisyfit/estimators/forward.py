@@ -38,7 +38,7 @@ array-like of shape (n_classes, n_classes), default="anchor"
         "backward" multiplies the losses of the labels by the inverse of T instead. That is
         unbiased, but unbounded below, and large networks make use of it.
     {transition_parameters}
-    {network_parameters}
+    {validated_network_parameters}
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ array-like of shape (n_classes, n_classes), default="anchor"
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
-        validation_fraction: float | None = None,
+        validation_fraction: float | str | None = "auto",
         warm_start: bool = False,
         callbacks: Any = None,
         dtype: str = "float32",

@@ -31,7 +31,7 @@ class LDMIClassifier(WholeDataClassifier):
 
     Parameters
     ----------
-    pretraining_epochs : int, default=5
+    pretraining_epochs : int, default=6
         Epochs of cross entropy, before ``max_epochs``.
     information_lr : float, default=3e-4
         Learning rate of the second phase; ``lr`` is that of the first.
@@ -76,7 +76,7 @@ class LDMIClassifier(WholeDataClassifier):
 
     def __init__(
         self,
-        pretraining_epochs: int = 5,
+        pretraining_epochs: int = 6,
         *,
         information_lr: float = 3e-4,
         module: Any = None,

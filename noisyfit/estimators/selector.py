@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.validation import to_host
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     tag_estimator_needs,
 )
-from noisyfit.estimators.base.validation import to_host
 
 
 @share_documentation

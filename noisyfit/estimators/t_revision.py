@@ -42,7 +42,7 @@ array-like of shape (n_classes, n_classes), default="anchor"
         Learning rate of the network and of the correction in the revision. Small: the correction
         of a matrix is small, and the network is to stay what it is.
     {transition_parameters}
-    {network_parameters}
+    {validated_network_parameters}
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ array-like of shape (n_classes, n_classes), default="anchor"
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
-        validation_fraction: float | None = None,
+        validation_fraction: float | str | None = "auto",
         warm_start: bool = False,
         callbacks: Any = None,
         dtype: str = "float32",

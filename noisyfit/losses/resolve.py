@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from noisyfit.losses.robust import (
 )
 from noisyfit.losses.squared import SquaredError
 
-_NAMED: dict[str, Callable[[], RowCriterion]] = {
+_NAMED: dict[str, Callable[..., RowCriterion]] = {
     "ce": CrossEntropy,
     "sce": SymmetricCrossEntropy,
     "gce": GeneralizedCrossEntropy,
@@ -49,7 +50,7 @@ _EXPECTED = (
 
 
 def resolve_criterion(
-    criterion: str | Callable[[Tensor, Tensor], Tensor],
+    criterion: str | Callable[[Tensor, Tensor], Tensor], **options: Any
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the criterion that a name or an object stands for.
 
@@ -68,6 +69,8 @@ def resolve_criterion(
         - a torch module or function that takes logits of shape (n, C) and class codes of shape (n,)
           and returns the n losses of the rows; returned as it is. A module with a ``reduction``
           must have ``reduction="none"``.
+    **options : keywords
+        Parameters of the class that a name stands for, such as ``q=0.5`` with "gce".
 
     Returns
     -------
@@ -78,7 +81,8 @@ def resolve_criterion(
     ValueError
         If the name is unknown or the module reduces the rows' losses to one.
     TypeError
-        If `criterion` is none of the above, or a class instead of an instance.
+        If `criterion` is none of the above, or a class instead of an instance, or has no such
+        option.
 
     Examples
     --------
@@ -88,7 +92,9 @@ def resolve_criterion(
     if isinstance(criterion, str):
         if criterion not in _NAMED:
             raise ValueError(f"criterion must be {_EXPECTED}; got {criterion!r}.")
-        return _NAMED[criterion]()
+        return _NAMED[criterion](**options)
+    if options:
+        raise TypeError(f"options {sorted(options)} need a criterion by name, got {criterion!r}.")
     if isinstance(criterion, type):
         raise TypeError(
             f"criterion must be {_EXPECTED}; got the class {criterion.__name__}, give an instance "

@@ -54,6 +54,19 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         Options by prefix: ``module__*``, ``optimizer__*``, ``callbacks__*``,
         ``iterator_train__*`` and ``iterator_valid__*`` (options of a torch DataLoader)."""
 
+_PLAIN_VALIDATION = NETWORK_PARAMETERS[
+    NETWORK_PARAMETERS.index("validation_fraction") : NETWORK_PARAMETERS.index("warm_start")
+]
+VALIDATED_NETWORK_PARAMETERS = NETWORK_PARAMETERS.replace(
+    _PLAIN_VALIDATION,
+    """\
+validation_fraction : "auto", float or None, default="auto"
+        Share of the rows, stratified by class, that is not trained on. Of all epochs of a phase the
+        network is kept that explains their given labels best. "auto" is a tenth where each class
+        has ten rows at least, else none. With None the network is that of the last epoch.
+    """,
+)
+
 NETWORK_ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
@@ -134,6 +147,7 @@ def share_documentation(cls: Class) -> Class:
     """Put the shared texts into a class docstring, indented as it is."""
     blocks = {
         "{network_parameters}": NETWORK_PARAMETERS,
+        "{validated_network_parameters}": VALIDATED_NETWORK_PARAMETERS,
         "{network_attributes}": NETWORK_ATTRIBUTES,
         "{transition_parameters}": TRANSITION_PARAMETERS,
         "{selection_parameters}": SELECTION_PARAMETERS,

@@ -23,7 +23,6 @@ from noisyfit.estimators.base.validation import (
     combine_weights,
     encode_labels,
     validate_callbacks,
-    validate_classes,
     validate_device,
     validate_rows,
     validate_rows_and_labels,
@@ -234,11 +233,16 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             return min(128, max(16, n_rows // 40))
         return int(self.batch_size)
 
+    def _validation_share(self, n_rows_of_classes: np.ndarray) -> float | None:
+        """Share of the rows to hold out, or None."""
+        return self.validation_fraction
+
     def _hold_out(self, codes: np.ndarray, weights: np.ndarray, seed: int) -> np.ndarray | None:
-        if self.validation_fraction is None:
-            return None
         used = np.flatnonzero(weights > 0)
         counts = np.bincount(codes[used])
+        share = self._validation_share(counts[counts > 0])
+        if share is None:
+            return None
         if counts[counts > 0].min() < 2:
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} needs at least two rows of each "
@@ -246,7 +250,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             )
         try:
             _, held_out = train_test_split(
-                used, test_size=self.validation_fraction, stratify=codes[used], random_state=seed
+                used, test_size=share, stratify=codes[used], random_state=seed
             )
         except ValueError as error:
             raise ValueError(

@@ -17,6 +17,9 @@ from noisyfit.training.records import Record
 from noisyfit.training.settings import NetworkSettings
 from noisyfit.training.transition import estimate_transition
 
+# Held out where that leaves at least one row of each class to validate on.
+VALIDATION_SHARE = 0.1
+
 
 class TransitionClassifier(WholeDataClassifier):
     """Knows the noise matrix before it trains."""
@@ -30,7 +33,16 @@ class TransitionClassifier(WholeDataClassifier):
         "transition_matrix": [StrOptions(set(ESTIMATION_METHODS)), "array-like"],
         "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
         "estimation_epochs": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [
+            StrOptions({"auto"}),
+            *WholeDataClassifier._parameter_constraints["validation_fraction"],
+        ],
     }
+
+    def _validation_share(self, n_rows_of_classes: np.ndarray) -> float | None:
+        if not isinstance(self.validation_fraction, str):
+            return super()._validation_share(n_rows_of_classes)
+        return VALIDATION_SHARE if n_rows_of_classes.min() * VALIDATION_SHARE >= 1 else None
 
     def _noise(
         self, data: LabeledRows, settings: NetworkSettings, rng: np.random.RandomState
