@@ -67,6 +67,7 @@ def build_criterion(
         ) from error
     if built is criterion and isinstance(built, nn.Module):
         return copy.deepcopy(built)
+    resolve_criterion(built)  # which a class may have made to reduce the losses
     return built if isinstance(built, nn.Module) else FunctionCriterion(built)
 
 

@@ -88,7 +88,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
-        validation_fraction: float | None = None,
+        validation_fraction: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
         dtype: str = "float32",
