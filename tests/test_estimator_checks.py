@@ -17,10 +17,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from noisyfit import (
     CoresetClassifier,
+    CoTeachingClassifier,
     CRUSTClassifier,
     DMClassifier,
+    ForwardClassifier,
     GradientMedoidSampler,
     GradientMedoidSelector,
+    LDMIClassifier,
+    PENCILClassifier,
+    RobustLossClassifier,
+    TRevisionClassifier,
 )
 from noisyfit.noise import symmetric_noise
 
@@ -108,6 +114,31 @@ def test_dm(estimator, check):
     check(estimator)
 
 
+QUICK_ESTIMATION = {**MINI_BATCH, "cross_fit": 2, "estimation_epochs": 2}
+
+
+@parametrize_with_checks(
+    [
+        ForwardClassifier(**QUICK_ESTIMATION),
+        ForwardClassifier("percentile", cross_fit=None, estimation_epochs=10, **MINI_BATCH),
+        ForwardClassifier(correction="backward", cross_fit=2, **MINI_BATCH),
+        TRevisionClassifier(revision_epochs=2, **QUICK_ESTIMATION),
+        LDMIClassifier(pretraining_epochs=10, **MINI_BATCH),
+        PENCILClassifier(warmup_epochs=5, finetuning_epochs=2, **MINI_BATCH),
+        CoTeachingClassifier(**QUICK_ESTIMATION),
+        CoTeachingClassifier(0.1, **MINI_BATCH),
+        *(
+            RobustLossClassifier(criterion, **MINI_BATCH)
+            for criterion in ("elr", "ce", "nce_rce", "bootstrap_soft", "squared")
+        ),
+        RobustLossClassifier("gce", criterion__truncation=0.3, **MINI_BATCH),
+    ],
+    expected_failed_checks=batches_are_drawn_by_row,
+)
+def test_other_methods(estimator, check):
+    check(estimator)
+
+
 # --------------------------------------------- networks in full batches of float64: no exception
 
 
@@ -115,6 +146,10 @@ def test_dm(estimator, check):
     [
         DMClassifier(**FULL_BATCH),
         CRUSTClassifier(cross_fit=None, **FULL_BATCH),
+        RobustLossClassifier("gce", **FULL_BATCH),
+        ForwardClassifier(cross_fit=None, validation_fraction=None, **FULL_BATCH),
+        PENCILClassifier(**FULL_BATCH),
+        CoTeachingClassifier(0.2, **FULL_BATCH),
     ]
 )
 def test_networks_in_full_batches(estimator, check):

@@ -27,8 +27,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.nn.functional import cross_entropy
 
-from noisyfit import CoresetClassifier, CRUSTClassifier, DMClassifier
+from noisyfit import (
+    CoresetClassifier,
+    CoTeachingClassifier,
+    CRUSTClassifier,
+    DMClassifier,
+    ForwardClassifier,
+    LDMIClassifier,
+    PENCILClassifier,
+    TRevisionClassifier,
+)
 from noisyfit.losses import (
+    ActivePassiveLoss,
     EarlyLearningRegularization,
     GeneralizedCrossEntropy,
     SymmetricCrossEntropy,
@@ -115,6 +125,11 @@ def _gce(task: Task) -> Criterion:
 
 def _sce(task: Task) -> Criterion:
     criterion = SymmetricCrossEntropy(alpha=0.1, beta=1.0, log_zero=-4.0)
+    return lambda logits, y, rows: criterion(logits, y)
+
+
+def _active_passive(task: Task) -> Criterion:
+    criterion = ActivePassiveLoss()
     return lambda logits, y, rows: criterion(logits, y)
 
 
@@ -237,6 +252,10 @@ def _dm_paper(task: Task) -> Any:
     )
 
 
+def _defaults(task: Task, estimator: type) -> Any:
+    return estimator(**_network_options(task))
+
+
 def _coreset(task: Task, make: Callable[[Task], Any]) -> Any:
     return CoresetClassifier(make(task), random_state=task.seed)
 
@@ -282,6 +301,15 @@ class CleanlabMethod(Method):
         return None
 
 
+# Estimators with all defaults.
+OTHERS: dict[str, type] = {
+    "forward": ForwardClassifier,
+    "t_revision": TRevisionClassifier,
+    "l_dmi": LDMIClassifier,
+    "pencil": PENCILClassifier,
+    "co_teaching_estimated": CoTeachingClassifier,
+}
+
 METHODS: dict[str, Method] = {
     "cross_entropy": Method(partial(_fit_loop, make=_cross_entropy)),
     "oracle": Method(_fit_oracle_loop),
@@ -293,6 +321,11 @@ METHODS: dict[str, Method] = {
     "dm": Method(partial(_fit_estimator, make=_dm)),
     "crust_paper": Method(partial(_fit_estimator, make=_crust_paper)),
     "dm_paper": Method(partial(_fit_estimator, make=_dm_paper)),
+    "nce_rce": Method(partial(_fit_loop, make=_active_passive)),
+    **{
+        name: Method(partial(_fit_estimator, make=partial(_defaults, estimator=estimator)))
+        for name, estimator in OTHERS.items()
+    },
     "logistic_regression": Method(partial(_fit_logistic, make=_logistic)),
     "cleanlab_logistic": CleanlabMethod(partial(_fit_clean_learning, make=_logistic)),
     "trees": Method(partial(_fit_estimator, make=_trees), _on_tables),

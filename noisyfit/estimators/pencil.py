@@ -32,7 +32,7 @@ class PENCILClassifier(WholeDataClassifier):
     ----------
     label_lr : float, default=1.0
         Step of a row's label logits at each visit.
-    compatibility : float, default=0.5
+    compatibility : float, default=0.25
         How much the given label holds on to its row.
     entropy : float, default=0.1
         How much undecided predictions cost.
@@ -98,7 +98,7 @@ class PENCILClassifier(WholeDataClassifier):
         self,
         label_lr: float = 1.0,
         *,
-        compatibility: float = 0.5,
+        compatibility: float = 0.25,
         entropy: float = 0.1,
         confidence: float = 10.0,
         warmup_epochs: int = 5,

@@ -34,7 +34,7 @@ class LabelDistributionLearning(RowCriterion):
         Class codes of all training rows.
     n_classes : int, at least 2
         Number of classes.
-    compatibility : float, non-negative, default=0.5
+    compatibility : float, non-negative, default=0.25
         How much the given label holds on to its row.
     entropy : float, non-negative, default=0.1
         How much undecided predictions cost.
@@ -75,7 +75,7 @@ class LabelDistributionLearning(RowCriterion):
         self,
         labels: Tensor,
         n_classes: int,
-        compatibility: float = 0.5,
+        compatibility: float = 0.25,
         entropy: float = 0.1,
         label_lr: float = 1.0,
         confidence: float = 10.0,

@@ -68,12 +68,13 @@ def held_out_probabilities(
 ) -> tuple[np.ndarray, list[Record]]:
     """Probabilities (n_used, n_classes) of the rows ``data.used`` as given labels teach them.
 
-    Each by a network that was not trained on the row; and what to put into the history.
+    Each by a network that was not trained on the row; and what to put into the history. Weights of
+    classes, which are there to shift predictions, are left aside.
     """
     used = data.used
-    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
+    codes, counts = data.codes[used], data.counts[used]
     nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
-    return _learn_given_labels(nets, codes, weights, counts, epochs), nets.records
+    return _learn_given_labels(nets, codes, counts, counts, epochs), nets.records
 
 
 def _learn_given_labels(

@@ -27,7 +27,7 @@ def estimate_transition(
 
     From predictions of networks trained with cross entropy on the labels as given: by
     ``n_folds`` networks of the rows that each has not seen or, with None, by one of all rows,
-    as in the papers.
+    as in the papers. Weights of classes, which are there to shift predictions, are left aside.
     """
     if n_folds is None:
         probabilities, records = _own_probabilities(data, settings, epochs)
@@ -47,7 +47,7 @@ def _own_probabilities(
 ) -> tuple[np.ndarray, list[Record]]:
     used = data.used
     net = settings.quiet().build(data, CrossEntropy(), epochs)
-    plan = EpochPlan(used, data.codes[used], data.weights[used], phase="estimation")
+    plan = EpochPlan(used, data.codes[used], data.counts[used], phase="estimation")
     records: list[Record] = []
     for _ in range(epochs):
         net.train(data.rows, [plan])

@@ -73,11 +73,13 @@ class TwinNet(PlannedNet):
 
 
 def easiest(losses: Tensor, weights: Tensor, share: float) -> Tensor:
-    """Mask (n,) of the rows of smallest loss that hold ``share`` of the weight; at least one."""
+    """Part (n,) of each row that belongs to the ``share`` of the weight with the smallest losses.
+
+    1 or 0, but for the row at the boundary: so a row of weight two is like two rows.
+    """
     order = losses.argsort(stable=True)
-    before = weights[order].cumsum(dim=0) - weights[order]
-    mask = torch.zeros_like(weights)
-    # The half of a row: rounding must not decide whether the last one still belongs.
-    mask[order] = (before + weights[order] / 2 <= share * weights.sum()).to(mask)
-    mask[order[:1]] = 1.0
-    return mask
+    ordered = weights[order]
+    room = share * weights.sum() - (ordered.cumsum(dim=0) - ordered)
+    part = torch.empty_like(weights)
+    part[order] = (room / ordered).clamp(0.0, 1.0)
+    return part
