@@ -18,7 +18,7 @@ from noisyfit.selection import SELECTION_METHODS
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import screen_rows
 from noisyfit.training.settings import NetworkSettings
 
@@ -283,7 +283,7 @@ class CRUSTClassifier(NetworkClassifier):
         assert self._teacher.module_ is not None
         self.coreset_indices_ = phases.used[phases.coreset.indices]
         self.coreset_weights_ = phases.coreset.weights
-        probabilities = predict_probabilities(self._teacher.module_, data.rows)
+        probabilities = predict_labeled(self._teacher.module_, data, np.arange(len(data.codes)))
         belief = phases.belief
         if belief is None:
             probabilities[phases.used] = phases.mean_probabilities

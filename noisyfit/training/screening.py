@@ -7,12 +7,14 @@ import math
 import numpy as np
 from torch import nn
 
+from noisyfit._peaked import Matrix, stack_rows
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
-from noisyfit.training.network import PlannedNet, predict_probabilities
+from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
+from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.settings import NetworkSettings
 
 BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only speed
@@ -62,7 +64,7 @@ def _learn_given_labels(
     weights: np.ndarray,
     counts: np.ndarray,
     n_epochs: int,
-) -> np.ndarray:
+) -> Matrix:
     """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
 
     Networks that have learned little yet judge worse than the labels they are to judge. Agreement
@@ -103,7 +105,7 @@ class _FoldNetworks:
             for teacher in self.teachers
         ]
 
-    def train(self, targets: np.ndarray, weights: np.ndarray) -> None:
+    def train(self, targets: Matrix, weights: np.ndarray) -> None:
         """One epoch of every network on the rows outside of its fold."""
         for fold, net in zip(self.numbers, self.nets, strict=True):
             seen = self.folds != fold
@@ -117,17 +119,20 @@ class _FoldNetworks:
         passes = min(MAXIMUM_PASSES, max(1.0, STEPS_PER_EPOCH / n_steps))
         return round((self.epoch + 1) * passes) - round(self.epoch * passes)
 
-    def judge(self) -> np.ndarray:
+    def judge(self) -> Matrix:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
-        probabilities = np.empty((len(self.folds), self.data.n_classes))
+        parts, places = [], []
         for fold, teacher in zip(self.numbers, self.teachers, strict=True):
-            unseen = self.folds == fold
+            unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
-            probabilities[unseen] = predict_probabilities(
-                teacher.module_,
-                self.data.rows,
-                self.data.used[unseen],
-                batch_size=BULK_BATCH_SIZE,
-                fixed_size=False,
+            parts.append(
+                predict_labeled(
+                    teacher.module_,
+                    self.data,
+                    self.data.used[unseen],
+                    batch_size=BULK_BATCH_SIZE,
+                    fixed_size=False,
+                )
             )
-        return probabilities
+            places.append(unseen)
+        return stack_rows(parts)[np.argsort(np.concatenate(places))]
