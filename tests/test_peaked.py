@@ -132,6 +132,12 @@ def test_narrowing_levels_out_all_but_the_largest_peaks(case: Case, n_peaks: int
     assert narrowed(case.levelled, case.labels) is case.levelled
 
 
+def test_the_first_of_equal_peaks_is_the_largest() -> None:
+    dense = np.array([[0.1, 0.3, 0.1, 0.3, 0.2], [0.0, 0.0, 0.25, 0.25, 0.5]])
+    rows = PeakedRows.from_dense(dense, np.array([2, 3]), 3)
+    np.testing.assert_array_equal(rows.argmax(axis=1), [1, 4])
+
+
 def test_other_axes_are_refused() -> None:
     rows = make_case(3, 4, 2, 0).rows
     for method in (rows.sum, rows.max, rows.argmax):

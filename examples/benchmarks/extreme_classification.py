@@ -99,7 +99,7 @@ def parse() -> argparse.Namespace:
     add("--methods", nargs="+", choices=METHODS, metavar="METHOD", default=list(METHODS))
     add("--scale", action="store_true", help="measure how time and memory grow with the rows")
     add("--sizes", nargs="+", type=count, metavar="ROWS", help="for --scale: 25000 50000 100000")
-    add("--threads", type=count, default=2, help="threads of every library (2)")
+    add("--threads", type=count, default=1, help="threads of every library (1)")
     add("--tiny", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.classes = args.classes or (280 if args.tiny else 1000)

@@ -3,6 +3,11 @@
 The given label is evidence, not the truth: with P(true = k | x) from the classifier and the noise
 matrix T, Bayes' rule gives P(true = k | x, given = j), proportional to P(true = k | x) T_kj. Where
 the noise swaps certain classes this is much sharper than either of the two alone.
+
+Noise matrices are dense whatever the number of classes: with a thousand classes each copy takes
+8 MB. With 5,000 it is 200 MB, and estimating takes several copies and gigabytes; far beyond that
+the noise matrix, not the rows, says how many classes there can be (`cross_fit=None` does without
+until the end of a fit).
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from noisyfit._peaked import Matrix, PeakedRows
 
-from .expectation import DenseSample, PeakedSample
+from .expectation import DenseSample, Expectation, PeakedSample
 from .validation import FloatArray, IntArray
 
 # The mildest first: where the likelihood does not tell temperatures apart, the first one is taken.
@@ -79,7 +79,7 @@ def fit_latent(
     start = (matrix, np.ones(len(matrix)))
     order = np.argsort(y, kind="stable")
 
-    def fitter(rows: IntArray) -> Callable[..., LatentModel]:
+    def fitter(rows: IntArray) -> Callable[..., _Fit]:
         logs = _relative_logs(probabilities[rows])
         share = weight[rows] / weight[rows].sum()
         return partial(_fit, logs, y[rows], share, update_transition=update_transition)
@@ -87,10 +87,19 @@ def fit_latent(
     # A temperature is one number: every so many rows of each label tell it as well as all do.
     fit = fitter(order[:: max(1, len(order) // ROWS_FOR_TEMPERATURE)])
     screened = [fit(temperature, *start, SCREENING_STEPS) for temperature in TEMPERATURES]
-    likelihood = np.array([model.likelihood for model in screened])
-    best = screened[int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])]
-    fit = fitter(order)
-    return fit(best.temperature, best.transition, best.factors, FINAL_STEPS)
+    likelihood = np.array([found.now.likelihood for found in screened])
+    best = int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])
+    temperature, (transition, factors, _) = TEMPERATURES[best], screened[best]
+    transition, factors, now = fitter(order)(temperature, transition, factors, FINAL_STEPS)
+    return LatentModel(temperature, factors, transition, now.joint(), now.likelihood)
+
+
+class _Fit(NamedTuple):
+    """What EM ends with at one temperature."""
+
+    transition: FloatArray
+    factors: FloatArray
+    now: Expectation
 
 
 def _fit(
@@ -103,7 +112,7 @@ def _fit(
     steps: int,
     *,
     update_transition: bool,
-) -> LatentModel:
+) -> _Fit:
     """Run EM at one temperature, until the class shares move by less than the tolerance."""
     tempered = _tempered(logs, temperature)
     kind = PeakedSample if isinstance(tempered, PeakedRows) else DenseSample
@@ -120,7 +129,7 @@ def _fit(
         now = sample.expect(transition, factors)
         if np.abs(now.found - found).sum() < TOLERANCE:
             break
-    return LatentModel(temperature, factors, transition, now.joint(), now.likelihood)
+    return _Fit(transition, factors, now)
 
 
 def _relative_logs(probabilities: Matrix) -> Any:
