@@ -20,13 +20,22 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What each part of the package may import of the others. The front door may import everything.
 ARROWS: dict[str, set[str]] = {
     "_compat": set(),
-    "selection": set(),
+    "_peaked": set(),
+    "selection": {"_peaked"},
     "weighting": set(),
-    "noise": set(),
+    "noise": {"_peaked"},
     "inspection": set(),
     "losses": {"weighting"},
-    "training": {"selection", "losses", "weighting", "noise", "_compat"},
-    "estimators": {"training", "selection", "losses", "weighting", "noise", "_compat"},
+    "training": {"selection", "losses", "weighting", "noise", "_compat", "_peaked"},
+    "estimators": {
+        "training",
+        "selection",
+        "losses",
+        "weighting",
+        "noise",
+        "_compat",
+        "_peaked",
+    },
 }
 OPTIONAL = {"matplotlib", "pandas", "polars", "tqdm", "cleanlab", "kmedoids", "imblearn", "pyarrow"}
 PUBLIC_FOLDERS = ("selection", "weighting", "losses", "noise", "inspection")

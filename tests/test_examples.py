@@ -336,3 +336,26 @@ def test_peers_leave_the_global_random_state_alone(monkeypatch):
     assert torch.equal(torch.rand(3), expected)
     assert torch.equal(outputs[0], outputs[1])
     assert not torch.equal(first(X), second(X))
+
+
+def test_extreme_classification_compares_methods(run):
+    script = "benchmarks/extreme_classification.py"
+    output = run(script, "--tiny", "--threads", 1, "--methods", "CRUST")
+    assert "280 classes, 1120 rows" in output
+    (crust,) = rows_of_table(output, "CRUST")
+    method, accuracy, purity, found, seconds, megabytes = (
+        cell.strip() for cell in crust.strip("| \n").split("|")
+    )
+    assert method == "CRUST"
+    assert all(0 <= float(figure) <= 1 for figure in (accuracy, purity, found))
+    assert float(seconds) > 0
+    assert megabytes == "-" or float(megabytes) >= 0
+
+
+def test_extreme_classification_measures_how_costs_grow(run):
+    arguments = ["--tiny", "--threads", 1, "--scale", "--sizes", 560]
+    output = run("benchmarks/extreme_classification.py", *arguments)
+    for kind in ("fit, few epochs", "trimming alone", "greedy medoids"):
+        (line,) = rows_of_table(output, kind)
+        assert line.split("|")[2].strip() == "560"
+        assert float(line.split("|")[3]) > 0

@@ -733,7 +733,7 @@ def test_no_network_trains_on_a_row_it_judges(
     trained: dict[int, set[int]] = {}  # teacher's module: rows its network was trained on
     judged: list[int] = []
     soft: dict[int, list[bool]] = {}
-    real_train, real_predict = PlannedNet.train, screening.predict_probabilities
+    real_train, real_predict = PlannedNet.train, screening.predict_labeled
 
     def train(self: PlannedNet, rows: Rows, plans: Any, validation: Any = None) -> PlannedNet:
         plans = list(plans)
@@ -746,14 +746,14 @@ def test_no_network_trains_on_a_row_it_judges(
         trained.setdefault(id(teacher.module_), set()).update(plan.rows.tolist())
         return self
 
-    def predict(module: nn.Module, rows: Rows, index: np.ndarray, **options: Any) -> np.ndarray:
+    def predict(module: nn.Module, rows: LabeledRows, index: np.ndarray, **options: Any) -> Any:
         assert trained[id(module)].isdisjoint(index.tolist())
         assert trained[id(module)] | set(index.tolist()) == set(data.used.tolist())
         judged.extend(index.tolist())
         return real_predict(module, rows, index, **options)
 
     monkeypatch.setattr(PlannedNet, "train", train)
-    monkeypatch.setattr(screening, "predict_probabilities", predict)
+    monkeypatch.setattr(screening, "predict_labeled", predict)
     belief = screen_rows(
         data,
         network_settings(module_options={"hidden": (4,), "batch_norm": False}),

@@ -19,7 +19,7 @@ from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases
 from noisyfit.training.criteria import build_criterion
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import screen_rows
 from noisyfit.training.settings import NetworkSettings
 
@@ -284,7 +284,7 @@ class CRUSTClassifier(IncrementalClassifier):
         assert self._teacher.module_ is not None
         self.coreset_indices_ = phases.used[phases.coreset.indices]
         self.coreset_weights_ = phases.coreset.weights
-        probabilities = predict_probabilities(self._teacher.module_, data.rows)
+        probabilities = predict_labeled(self._teacher.module_, data, np.arange(len(data.codes)))
         belief = phases.belief
         if belief is None:
             probabilities[phases.used] = phases.mean_probabilities

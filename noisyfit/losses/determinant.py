@@ -43,6 +43,9 @@ class DeterminantMutualInformation(nn.Module):
     tensor(1.6688)
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def forward(
         self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
     ) -> Tensor:

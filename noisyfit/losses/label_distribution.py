@@ -62,7 +62,7 @@ class LabelDistributionLearning(RowCriterion):
     >>> criterion = LabelDistributionLearning(torch.tensor([0, 1]), n_classes=2, confidence=2.0)
     >>> logits = torch.tensor([[0.0, 3.0]])
     >>> criterion(logits, torch.tensor([0]), row=torch.tensor([0]))
-    tensor([1.9238])
+    tensor([1.8920])
     >>> criterion.label_distributions()
     tensor([[0.6175, 0.3825],
             [0.1192, 0.8808]])

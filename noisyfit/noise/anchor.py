@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln
 
+from noisyfit._peaked import Matrix
+
 from .validation import FloatArray, IntArray
 
 TOP = 0.1
@@ -19,7 +21,7 @@ CONCENTRATIONS = np.geomspace(0.5, 5000.0, 40)
 
 
 def anchor_counts(
-    probabilities: FloatArray, y: IntArray, weight: FloatArray, top: float = TOP
+    probabilities: Matrix, y: IntArray, weight: FloatArray, top: float = TOP
 ) -> FloatArray:
     """Count the given labels (columns) of each class's anchors (rows).
 
@@ -104,13 +106,14 @@ def likeliest_concentration(counts: FloatArray, mean: FloatArray) -> float:
     The largest one of `CONCENTRATIONS` is, for want of evidence, the answer where the counts
     do not tell.
     """
-    possible = mean > 0
-    counts, mean = counts[:, possible], mean[possible]
-    totals = counts.sum(axis=1)
+    totals = counts[:, mean > 0].sum(axis=1)
+    # An empty cell has likelihood one, and with many classes nearly all cells are empty.
+    rows, columns = np.nonzero((counts > 0) & (mean > 0))
+    counted, expected = counts[rows, columns], mean[columns]
     likelihood = np.array(
         [
             (gammaln(s) - gammaln(s + totals)).sum()
-            + (gammaln(counts + s * mean) - gammaln(s * mean)).sum()
+            + (gammaln(counted + s * expected) - gammaln(s * expected)).sum()
             for s in CONCENTRATIONS
         ]
     )

@@ -3,14 +3,22 @@
 The given label is evidence, not the truth: with P(true = k | x) from the classifier and the noise
 matrix T, Bayes' rule gives P(true = k | x, given = j), proportional to P(true = k | x) T_kj. Where
 the noise swaps certain classes this is much sharper than either of the two alone.
+
+Noise matrices are dense whatever the number of classes: with a thousand classes each copy takes
+8 MB. With 5,000 it is 200 MB, and estimating takes several copies and gigabytes; far beyond that
+the noise matrix, not the rows, says how many classes there can be (`cross_fit=None` does without
+until the end of a fit).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from noisyfit._peaked import Matrix, PeakedRows
 
 from .anchor import anchor_counts, smoothed_transition
 from .estimate import NoiseEstimate, noise_from_joint
@@ -28,17 +36,18 @@ class Belief:
 
     ``probabilities`` (n, C) are P(true | x), calibrated, ``posterior`` (n, C) takes the given
     label into account, and ``transition`` is the noise matrix that leads from one to the other.
+    The two are arrays, or `PeakedRows` if that is what the classifier's probabilities were.
     """
 
-    probabilities: FloatArray
-    posterior: FloatArray
+    probabilities: Any
+    posterior: Any
     transition: FloatArray
     noise: NoiseEstimate
     anchors: FloatArray
 
 
 def believe(
-    probabilities: FloatArray,
+    probabilities: Matrix,
     y: IntArray,
     weight: FloatArray,
     matrix: FloatArray | str | None = "auto",
@@ -98,11 +107,24 @@ def check_matrix(matrix: ArrayLike | str | None, n_classes: int) -> FloatArray |
     return array
 
 
-def posterior(probabilities: FloatArray, y: IntArray, transition: FloatArray) -> FloatArray:
+def posterior(probabilities: Matrix, y: IntArray, transition: FloatArray) -> Any:
     """P(true | x, given) of rows (n, C) from P(true | x) and the noise matrix.
 
     A row whose label the model holds impossible keeps its probabilities.
     """
+    if isinstance(probabilities, PeakedRows):
+        return _posterior_of_peaks(probabilities, y, transition)
     result = probabilities * transition[:, y].T
     total = result.sum(axis=1, keepdims=True)
     return np.where(total > 0, result / np.where(total > 0, total, 1.0), probabilities)
+
+
+def _posterior_of_peaks(p: PeakedRows, y: IntArray, transition: FloatArray) -> PeakedRows:
+    likelihood = transition[p.columns_of_peaks, y[p.rows_of_peaks]]
+    result = p.reweighted(likelihood, transition.sum(axis=0)[y])
+    total = result.sum(axis=1)
+    result = result.scaled(1 / np.where(total > 0, total, 1.0))
+    impossible = np.flatnonzero(total <= 0)
+    if len(impossible):
+        result[impossible] = p[impossible]
+    return result

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from noisyfit._peaked import Matrix
+
 from .validation import FloatArray, IntArray
 
 
-def agreement_joint(probabilities: FloatArray, y: IntArray, weight: FloatArray) -> FloatArray:
+def agreement_joint(probabilities: Matrix, y: IntArray, weight: FloatArray) -> FloatArray:
     """Joint of predicted (rows) and given (columns) labels: every prediction is believed."""
     return _count(probabilities.argmax(axis=1), y, weight, probabilities.shape[1]) / weight.sum()
 

@@ -16,9 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from noisyfit._peaked import Matrix, PeakedRows
+
+from .expectation import DenseSample, Expectation, PeakedSample
 from .validation import FloatArray, IntArray
 
 # The mildest first: where the likelihood does not tell temperatures apart, the first one is taken.
@@ -47,16 +51,19 @@ class LatentModel:
     joint: FloatArray
     likelihood: float
 
-    def calibrate(self, probabilities: FloatArray) -> FloatArray:
+    def calibrate(self, probabilities: Matrix) -> Any:
         """P(true = k | x) of rows (n, C), from the classifier's probabilities of them."""
-        logs = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
-        logs -= logs.max(axis=1, keepdims=True)
-        tempered = np.exp(logs / self.temperature) * self.factors
+        tempered = _tempered(_relative_logs(probabilities), self.temperature)
+        if isinstance(tempered, PeakedRows):
+            totals = np.full(len(tempered), self.factors.sum())
+            found = tempered.reweighted(self.factors[tempered.columns_of_peaks], totals)
+            return found.scaled(1 / found.sum(axis=1))
+        tempered = tempered * self.factors
         return tempered / tempered.sum(axis=1, keepdims=True)
 
 
 def fit_latent(
-    probabilities: FloatArray,
+    probabilities: Matrix,
     y: IntArray,
     weight: FloatArray,
     transition: FloatArray,
@@ -72,25 +79,32 @@ def fit_latent(
     start = (matrix, np.ones(len(matrix)))
     order = np.argsort(y, kind="stable")
 
-    def fitter(rows: IntArray) -> Callable[..., LatentModel]:
-        logs = np.log(np.maximum(probabilities[rows], SMALLEST_PROBABILITY))
-        logs -= logs.max(axis=1, keepdims=True)
-        blocks = np.searchsorted(y[rows], np.arange(probabilities.shape[1] + 1))
+    def fitter(rows: IntArray) -> Callable[..., _Fit]:
+        logs = _relative_logs(probabilities[rows])
         share = weight[rows] / weight[rows].sum()
-        return partial(_fit, logs, blocks, share, update_transition=update_transition)
+        return partial(_fit, logs, y[rows], share, update_transition=update_transition)
 
     # A temperature is one number: every so many rows of each label tell it as well as all do.
     fit = fitter(order[:: max(1, len(order) // ROWS_FOR_TEMPERATURE)])
     screened = [fit(temperature, *start, SCREENING_STEPS) for temperature in TEMPERATURES]
-    likelihood = np.array([model.likelihood for model in screened])
-    best = screened[int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])]
-    fit = fitter(order)
-    return fit(best.temperature, best.transition, best.factors, FINAL_STEPS)
+    likelihood = np.array([found.now.likelihood for found in screened])
+    best = int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])
+    temperature, (transition, factors, _) = TEMPERATURES[best], screened[best]
+    transition, factors, now = fitter(order)(temperature, transition, factors, FINAL_STEPS)
+    return LatentModel(temperature, factors, transition, now.joint(), now.likelihood)
+
+
+class _Fit(NamedTuple):
+    """What EM ends with at one temperature."""
+
+    transition: FloatArray
+    factors: FloatArray
+    now: Expectation
 
 
 def _fit(
-    logs: FloatArray,
-    blocks: IntArray,
+    logs: Matrix,
+    y: IntArray,
     share: FloatArray,
     temperature: float,
     transition: FloatArray,
@@ -98,44 +112,37 @@ def _fit(
     steps: int,
     *,
     update_transition: bool,
-) -> LatentModel:
+) -> _Fit:
     """Run EM at one temperature, until the class shares move by less than the tolerance."""
-    tempered = np.exp(logs / temperature)
-    joint, expected, likelihood = _expect(tempered, blocks, share, transition, factors)
+    tempered = _tempered(logs, temperature)
+    kind = PeakedSample if isinstance(tempered, PeakedRows) else DenseSample
+    sample = kind(tempered, y, share)
+    now = sample.expect(transition, factors)
     for _ in range(steps):
-        found = joint.sum(axis=1)
+        found = now.found
         # Scale each class so that the model's share of it approaches its share of the posteriors.
-        factors = factors * (found + SMALLEST_TRANSITION) / (expected + SMALLEST_TRANSITION)
+        factors = factors * (found + SMALLEST_TRANSITION) / (now.expected + SMALLEST_TRANSITION)
         factors = factors / factors.max()
         if update_transition:
-            transition = np.maximum(joint, SMALLEST_PROBABILITY)
+            transition = np.maximum(now.joint(), SMALLEST_PROBABILITY)
             transition = transition / transition.sum(axis=1, keepdims=True)
-        joint, expected, likelihood = _expect(tempered, blocks, share, transition, factors)
-        if np.abs(joint.sum(axis=1) - found).sum() < TOLERANCE:
+        now = sample.expect(transition, factors)
+        if np.abs(now.found - found).sum() < TOLERANCE:
             break
-    return LatentModel(temperature, factors, transition, joint, likelihood)
+    return _Fit(transition, factors, now)
 
 
-def _expect(
-    tempered: FloatArray,
-    blocks: IntArray,
-    share: FloatArray,
-    transition: FloatArray,
-    factors: FloatArray,
-) -> tuple[FloatArray, FloatArray, float]:
-    """One E-step: joint of true and given labels, the model's class shares, mean log-likelihood.
+def _relative_logs(probabilities: Matrix) -> Any:
+    """Logarithms, less the largest of each row."""
+    if isinstance(probabilities, PeakedRows):
+        logs = probabilities.map(lambda p: np.log(np.maximum(p, SMALLEST_PROBABILITY)))
+        return logs.plus(-logs.max(axis=1))
+    dense: FloatArray = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+    dense -= dense.max(axis=1, keepdims=True)
+    return dense
 
-    Rows are sorted by given label, so that each class is two matrix-vector products and nothing
-    of the size of ``tempered`` is allocated.
-    """
-    scale = tempered @ factors
-    expected = factors * (tempered.T @ (share / scale))
-    likelihood = -float(share @ np.log(scale))
-    joint = np.zeros_like(transition)
-    for j in np.flatnonzero(np.diff(blocks)):
-        rows = slice(blocks[j], blocks[j + 1])
-        column = factors * transition[:, j]
-        evidence = tempered[rows] @ column
-        joint[:, j] = column * (tempered[rows].T @ (share[rows] / evidence))
-        likelihood += float(share[rows] @ np.log(evidence))
-    return joint, expected, likelihood
+
+def _tempered(logs: Matrix, temperature: float) -> Any:
+    if isinstance(logs, PeakedRows):
+        return logs.map(lambda log: np.exp(log / temperature))
+    return np.exp(logs / temperature)

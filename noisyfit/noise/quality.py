@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from noisyfit._peaked import Matrix, PeakedRows, entries_at
+
 from .belief import posterior
 from .estimate import NoiseEstimate, estimate_noise
 from .validation import (
@@ -202,16 +204,21 @@ def _check_noise(noise: NoiseEstimate, n_classes: int) -> NoiseEstimate:
     return noise
 
 
-def _quality(p: FloatArray, y: IntArray, method: str) -> FloatArray:
-    rows = np.arange(len(p))
-    own = p[rows, y]
+def _quality(p: Matrix, y: IntArray, method: str) -> FloatArray:
+    own = entries_at(p, y)
     if method == "self_confidence":
         return np.clip(own, 0.0, 1.0)
-    others = p.copy()
-    others[rows, y] = 0.0
+    if isinstance(p, PeakedRows):
+        others = p.with_label(y, -own)
+    else:
+        others = p.copy()
+        others[np.arange(len(p)), y] = 0.0
     if method == "normalized_margin":
         return np.clip((own - others.max(axis=1) + 1) / 2, 0.0, 1.0)
-    squared = (1 - own) ** 2 + np.einsum("ij,ij->i", others, others)
+    if isinstance(others, PeakedRows):
+        squared = (1 - own) ** 2 + others.squared_norms()
+    else:
+        squared = (1 - own) ** 2 + np.einsum("ij,ij->i", others, others)
     return np.clip(1 - np.sqrt(squared / 2), 0.0, 1.0)
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from noisyfit._peaked import PeakedRows
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
@@ -95,8 +97,13 @@ def encode_labels(
     return known, codes[inverse]
 
 
-def check_probabilities(probabilities: ArrayLike) -> FloatArray:
+def check_probabilities(probabilities: ArrayLike | PeakedRows) -> Any:
     """Return (n, C) probabilities as float64 rows that sum to one."""
+    if isinstance(probabilities, PeakedRows):  # only noisyfit makes these, out of a softmax
+        sums = probabilities.sum(axis=1)
+        if not np.isfinite(sums).all():
+            raise ValueError("probabilities contains NaN or infinity.")
+        return probabilities.scaled(1 / sums)
     p = np.asarray(probabilities)
     if p.dtype.kind not in "fiub":
         raise TypeError(f"probabilities must be real numbers, got dtype {p.dtype}.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from noisyfit._peaked import PeakedRows
 from noisyfit.selection.distances import MEMORY_BUDGET
-from noisyfit.selection.greedy import Group
+from noisyfit.selection.greedy import Group, GroupMedoids
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -26,6 +30,9 @@ from noisyfit.selection.inputs import (
 from noisyfit.selection.methods import SELECTION_METHODS, Options, choose_medoids
 from noisyfit.selection.objective import cluster_weights
 from noisyfit.selection.outliers import choose_but_outliers, number_kept
+
+# Groups of rows with few peaks are written out a few at a time, up to so many bytes.
+_BYTES_AT_A_TIME = 2**26
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +148,7 @@ def select_coreset(
     """
     if method not in SELECTION_METHODS:
         raise ValueError(f"method must be one of {SELECTION_METHODS}, got {method!r}.")
-    points = as_points(gradients, "gradients")
+    points = gradients if isinstance(gradients, PeakedRows) else as_points(gradients, "gradients")
     n = len(points)
     weights = as_sample_weight(sample_weight, n)
     codes = np.zeros(n, dtype=np.int64) if groups is None else as_codes(groups, n, "groups")
@@ -160,15 +167,14 @@ def select_coreset(
 
     if method == "all":
         return _every_candidate(np.concatenate(rows_of_groups), weights)
-    by_group = [
-        Group(points[to_tensor(rows, points)], to_tensor(weights[rows], points), int(size))
-        for rows, size in zip(rows_of_groups, sizes, strict=True)
-    ]
     options = Options(as_random_state(random_state), n_jobs, verbose, memory_budget)
-    if outliers:
-        chosen = choose_but_outliers(method, by_group, outliers, options)
-    else:
-        chosen = choose_medoids(method, by_group, options)
+
+    def choose(some: Sequence[Group]) -> Iterator[GroupMedoids]:
+        if outliers:
+            return choose_but_outliers(method, some, outliers, options)
+        return choose_medoids(method, some, options)
+
+    chosen = chain.from_iterable(map(choose, _groups(points, rows_of_groups, weights, sizes)))
     assignment = np.full(n, -1, dtype=np.int64)
     indices: list[IndexVector] = []
     gains: list[FloatVector | None] = []
@@ -187,6 +193,28 @@ def select_coreset(
         gains=np.concatenate(known) if len(known) == len(gains) else None,
         total_distance=total,
     )
+
+
+def _groups(
+    points: Any,
+    rows_of_groups: list[IndexVector],
+    weights: FloatVector,
+    sizes: NDArray[np.int64],
+) -> Iterator[list[Group]]:
+    """The groups' points: all groups at once or, of rows with few peaks, some after the others."""
+    some: list[Group] = []
+    n_bytes = 0
+    for rows, size in zip(rows_of_groups, sizes, strict=True):
+        if isinstance(points, PeakedRows):
+            own = torch.from_numpy(points[rows].over_columns_with_peaks())
+            n_bytes += own.nbytes
+            if some and n_bytes > _BYTES_AT_A_TIME:
+                yield some
+                some, n_bytes = [], own.nbytes
+        else:
+            own = points[to_tensor(rows, points)]
+        some.append(Group(own, to_tensor(weights[rows], own), int(size)))
+    yield some
 
 
 def _every_candidate(indices: IndexVector, weights: FloatVector) -> Coreset:

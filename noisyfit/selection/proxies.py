@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from noisyfit._peaked import PeakedRows
 from noisyfit.selection.inputs import as_codes, as_points
 from noisyfit.selection.products import OuterProducts
 
-ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor)
+ArrayT = TypeVar("ArrayT", np.ndarray, torch.Tensor, PeakedRows)
 
 
 def logit_gradients(probabilities: ArrayT, labels: Any, *, from_logits: bool = False) -> ArrayT:
@@ -54,6 +55,8 @@ def logit_gradients(probabilities: ArrayT, labels: Any, *, from_logits: bool = F
     array([[-0.25,  0.25],
            [ 0.5 , -0.5 ]])
     """
+    if isinstance(probabilities, PeakedRows):
+        return probabilities.with_label(labels, -1.0)
     return _same_kind(_logit_gradients(probabilities, labels, from_logits), probabilities)
 
 
@@ -167,6 +170,8 @@ def gradient_norms(gradients: Any) -> Any:
     >>> gradient_norms(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([5., 0.])
     """
+    if isinstance(gradients, PeakedRows):
+        return np.sqrt(gradients.squared_norms())
     points = as_points(gradients, "gradients")
     if isinstance(points, OuterProducts):
         return points.squared_norms().sqrt()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from noisyfit._peaked import Matrix
 from noisyfit.selection.coreset import Coreset, select_coreset
 from noisyfit.selection.proxies import gradient_norms
 from noisyfit.selection.trimming import keep_smallest
@@ -22,7 +23,7 @@ class TrimAndCover:
 
     def select(
         self,
-        gradients: np.ndarray,
+        gradients: Matrix,
         codes: np.ndarray | None,
         groups: np.ndarray | None,
         clean_share: np.ndarray | None,

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from noisyfit._peaked import Matrix, entries_at, narrowed
 from noisyfit.noise.belief import Belief, posterior
 from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan, Mixing
+from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import BULK_BATCH_SIZE
 
 SHARE_LIMITS = (0.05, 0.98)
@@ -84,9 +86,9 @@ class CoresetPhases:
         self.counts = data.counts[self.used]
         self.coreset: Coreset | None = None
         self.kept = np.ones(len(self.used), dtype=bool)
-        self.probabilities: np.ndarray | None = None
-        self._own: np.ndarray | None = None
-        self._total = np.zeros((len(self.used), data.n_classes))
+        self.probabilities: Any = None
+        self._own: Any = None
+        self._total: Any = None
         self._n_predictions = 0
 
     def plans(self, n_epochs: int, first_epoch: int = 0) -> Iterator[EpochPlan]:
@@ -104,7 +106,8 @@ class CoresetPhases:
         """Trim and cover by what is believed about the rows now."""
         options = self.options
         believed = self._probabilities_now(epochs_since_warmup)
-        self._total += believed
+        total = believed if self._total is None else self._total + believed
+        self._total = narrowed(total, self.codes)
         self._n_predictions += 1
         self.probabilities = self._posterior(believed)
         gradients = logit_gradients(self.probabilities, self.codes)
@@ -119,29 +122,31 @@ class CoresetPhases:
             self.rng,
         )
 
-    def _probabilities_now(self, epochs_since_warmup: int) -> np.ndarray:
+    def _probabilities_now(self, epochs_since_warmup: int) -> Any:
         """Held-out probabilities at first, a running mean of the teacher's later on."""
         if self.teacher.module_ is not None:
             latest = self.predict()
             if self._own is None:
                 self._own = latest
             else:
-                self._own += (1 - PREDICTION_MOMENTUM) * (latest - self._own)
+                moved = self._own + (1 - PREDICTION_MOMENTUM) * (latest - self._own)
+                self._own = narrowed(moved, self.codes)
         if self.belief is None:
             assert self._own is not None, "without a belief, selection follows a warm-up"
             return self._own
         if self._own is None:
             return self.belief.probabilities
         own_share = min(1.0, epochs_since_warmup / TAKEOVER_EPOCHS)
-        return (1 - own_share) * self.belief.probabilities + own_share * self._own
+        held_out: Any = self.belief.probabilities
+        return narrowed((1 - own_share) * held_out + own_share * self._own, self.codes)
 
-    def _posterior(self, probabilities: np.ndarray) -> np.ndarray:
+    def _posterior(self, probabilities: Matrix) -> Any:
         if self.belief is None:
             return probabilities
         return posterior(probabilities, self.codes, self.belief.transition)
 
     @property
-    def mean_probabilities(self) -> np.ndarray:
+    def mean_probabilities(self) -> Matrix:
         """What was believed about the used rows in the mean over all selections.
 
         Wrong labels are learned late, so the mean tells them from right ones better than the
@@ -149,12 +154,12 @@ class CoresetPhases:
         """
         return self._posterior(self._total / self._n_predictions)
 
-    def predict(self) -> np.ndarray:
+    def predict(self) -> Matrix:
         """The teacher's probabilities of the used rows."""
         assert self.teacher.module_ is not None, "select comes after at least one training step"
-        return predict_probabilities(
+        return predict_labeled(
             self.teacher.module_,
-            self.data.rows,
+            self.data,
             self.used,
             batch_size=BULK_BATCH_SIZE,
             fixed_size=False,
@@ -164,7 +169,7 @@ class CoresetPhases:
         """Share of each given class that is believed to be right."""
         assert self.probabilities is not None
         if self.belief is not None:
-            right = self.probabilities[np.arange(len(self.codes)), self.codes]
+            right = entries_at(self.probabilities, self.codes)
         else:
             right = self.probabilities.argmax(axis=1) == self.codes
         n_classes = self.data.n_classes

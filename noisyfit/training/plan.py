@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from noisyfit._peaked import Matrix, PeakedRows
 from noisyfit.training.rows import Rows
 
 
@@ -36,7 +37,7 @@ class EpochPlan:
     """
 
     rows: np.ndarray
-    targets: np.ndarray
+    targets: Matrix
     weights: np.ndarray
     mixing: Mixing | None = None
     phase: str = "train"
@@ -71,8 +72,13 @@ class PlannedBatches(Dataset):
         self.rows = rows
         self.device = device
         self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
-        labels = torch.from_numpy(np.asarray(plan.targets))
-        self.labels = labels.to(dtype if labels.ndim == 2 else torch.int64)
+        self.labels: PeakedRows | Tensor
+        if isinstance(plan.targets, PeakedRows):
+            self.labels = plan.targets
+        else:
+            labels = torch.from_numpy(np.asarray(plan.targets))
+            self.labels = labels.to(dtype if labels.ndim == 2 else torch.int64)
+        self.dtype = dtype
         weights = np.asarray(plan.weights, dtype=np.float64)
         # Mean one over the epoch: the loss of a full batch is then the weighted mean.
         self.weights = torch.from_numpy(weights / weights.mean()).to(dtype)
@@ -91,7 +97,7 @@ class PlannedBatches(Dataset):
         row_numbers = self.row_numbers[positions]
         features = self.rows.take(row_numbers)
         targets = BatchTargets(
-            self.labels[positions].to(self.device),
+            self._labels_at(positions).to(self.device),
             self.weights[positions].to(self.device),
             row_numbers,
         )
@@ -102,6 +108,11 @@ class PlannedBatches(Dataset):
             targets.partner_codes = self.partner_codes[positions].to(self.device)
             targets.share = share
         return features, targets
+
+    def _labels_at(self, positions: Tensor) -> Tensor:
+        if isinstance(self.labels, PeakedRows):
+            return torch.from_numpy(self.labels[positions.numpy()].toarray()).to(self.dtype)
+        return self.labels[positions]
 
 
 class BatchPositions:
@@ -165,6 +176,7 @@ class BatchIterator:
         self.batches = batches
         self.positions: BatchPositions | StratifiedPositions
         if batches.stratified:
+            assert isinstance(batches.labels, Tensor), "only class codes can be stratified by"
             self.positions = StratifiedPositions(batches.labels, batch_size)
         else:
             self.positions = BatchPositions(len(batches), batch_size, shuffle=shuffle)

@@ -7,12 +7,14 @@ import math
 import numpy as np
 from torch import nn
 
+from noisyfit._peaked import Matrix, stack_rows
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
-from noisyfit.training.network import PlannedNet, predict_probabilities
+from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
+from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.records import Record, merged_record
 from noisyfit.training.settings import NetworkSettings
 
@@ -65,7 +67,7 @@ def held_out_probabilities(
     n_folds: int,
     epochs: int,
     rng: np.random.RandomState,
-) -> tuple[np.ndarray, list[Record]]:
+) -> tuple[Matrix, list[Record]]:
     """Probabilities (n_used, n_classes) of the rows ``data.used`` as given labels teach them.
 
     Each by a network that was not trained on the row; and what to put into the history. Weights of
@@ -83,7 +85,7 @@ def _learn_given_labels(
     weights: np.ndarray,
     counts: np.ndarray,
     n_epochs: int,
-) -> np.ndarray:
+) -> Matrix:
     """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
 
     Networks that have learned little yet judge worse than the labels they are to judge. Agreement
@@ -125,7 +127,7 @@ class _FoldNetworks:
             for teacher in self.teachers
         ]
 
-    def train(self, targets: np.ndarray, weights: np.ndarray) -> None:
+    def train(self, targets: Matrix, weights: np.ndarray) -> None:
         """One epoch of every network on the rows outside of its fold."""
         for fold, net in zip(self.numbers, self.nets, strict=True):
             seen = self.folds != fold
@@ -140,17 +142,20 @@ class _FoldNetworks:
         passes = min(MAXIMUM_PASSES, max(1.0, STEPS_PER_EPOCH / n_steps))
         return round((self.epoch + 1) * passes) - round(self.epoch * passes)
 
-    def judge(self) -> np.ndarray:
+    def judge(self) -> Matrix:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
-        probabilities = np.empty((len(self.folds), self.data.n_classes))
+        parts, places = [], []
         for fold, teacher in zip(self.numbers, self.teachers, strict=True):
-            unseen = self.folds == fold
+            unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
-            probabilities[unseen] = predict_probabilities(
-                teacher.module_,
-                self.data.rows,
-                self.data.used[unseen],
-                batch_size=BULK_BATCH_SIZE,
-                fixed_size=False,
+            parts.append(
+                predict_labeled(
+                    teacher.module_,
+                    self.data,
+                    self.data.used[unseen],
+                    batch_size=BULK_BATCH_SIZE,
+                    fixed_size=False,
+                )
             )
-        return probabilities
+            places.append(unseen)
+        return stack_rows(parts)[np.argsort(np.concatenate(places))]

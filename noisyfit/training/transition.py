@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from noisyfit._peaked import PeakedRows
 from noisyfit.losses import CrossEntropy
 from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.data import LabeledRows
@@ -32,9 +33,10 @@ def estimate_transition(
     if n_folds is None:
         probabilities, records = _own_probabilities(data, settings, epochs)
     else:
-        probabilities, records = held_out_probabilities(
+        judged, records = held_out_probabilities(
             data, settings, CrossEntropy(), n_folds=n_folds, epochs=epochs, rng=rng
         )
+        probabilities = judged.toarray() if isinstance(judged, PeakedRows) else judged
     used = data.used
     noise = estimate_noise(
         probabilities, data.codes[used], method=method, sample_weight=data.counts[used]

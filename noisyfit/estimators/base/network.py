@@ -303,7 +303,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     def _report_rows(
         self,
         data: LabeledRows,
-        probabilities: np.ndarray,
+        probabilities: Any,
         noise: NoiseEstimate,
         trusted: np.ndarray | None = None,
     ) -> None:
