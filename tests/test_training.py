@@ -862,7 +862,7 @@ class ScriptedPhases(CoresetPhases):
             "weights": "uniform",
             "warmup_epochs": 2,
             "refresh_every": 1,
-            "mixup": 0.0,
+            "mixup": None,
             "pseudo_label": None,
         }
         chosen = CoresetOptions(**(defaults | options))
@@ -1045,7 +1045,7 @@ def test_cluster_weights_count_sample_weights_once() -> None:
 def test_a_row_that_copies_a_medoid_is_not_trained_on_with_weight_zero() -> None:
     data, p = phases_data()
     p[:] = np.eye(N_CLASSES)[0]  # within a class all gradients are the same
-    for mixup in (0.0, 1.0):
+    for mixup in (None, (1.0, 1.0)):
         plan = last_plan(
             ScriptedPhases(data, p, trim=None, selection="greedy", weights="cluster", mixup=mixup)
         )
@@ -1084,7 +1084,13 @@ def test_mixing_partners_come_from_the_same_cluster(selection: str) -> None:
     weights[[1, 2]] = 0  # row numbers and positions among the used rows differ from here on
     data, p = phases_data(weights=weights)
     phases = ScriptedPhases(
-        data, p, selection=selection, fraction=0.2, mixup=0.7, pseudo_label=0.6, warmup_epochs=1
+        data,
+        p,
+        selection=selection,
+        fraction=0.2,
+        mixup=(0.7, 0.7),
+        pseudo_label=0.6,
+        warmup_epochs=1,
     )
     partners: Counter[int] = Counter()
     for plan in list(phases.plans(40))[5:]:

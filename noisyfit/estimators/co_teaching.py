@@ -10,6 +10,7 @@ import numpy as np
 
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.transition import count_folds
 from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
 from noisyfit.losses import CrossEntropy
@@ -21,7 +22,7 @@ from noisyfit.training.transition import estimate_transition
 
 
 @share_documentation
-class CoTeachingClassifier(WholeDataClassifier):
+class CoTeachingClassifier(Published, WholeDataClassifier):
     """Co-teaching: each of two networks trains on the rows that the other finds easiest.
 
     In every batch each network leaves out the rows of largest loss, as many as there are wrong

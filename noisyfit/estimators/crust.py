@@ -11,12 +11,13 @@ from torch import nn
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
+from noisyfit.estimators.base.published import Published
 from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
 from noisyfit.selection import SELECTION_METHODS
 from noisyfit.training.averaging import WeightAverage
-from noisyfit.training.coreset import CoresetOptions, CoresetPhases
+from noisyfit.training.coreset import CoresetOptions, CoresetPhases, check_mixup
 from noisyfit.training.criteria import build_criterion
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.predictions import predict_labeled
@@ -25,7 +26,7 @@ from noisyfit.training.settings import NetworkSettings
 
 
 @share_documentation
-class CRUSTClassifier(IncrementalClassifier):
+class CRUSTClassifier(Published, IncrementalClassifier):
     """Coresets for robust training: learn from the rows whose labels can be trusted.
 
     Each epoch trains on a coreset chosen from gradients of the loss with respect to the logits,
@@ -37,9 +38,9 @@ class CRUSTClassifier(IncrementalClassifier):
     *Then cover*: the rest, or medoids of their gradients, is the coreset. Over the first epochs
     the predictions of the network itself (of its averaged weights) replace the held-out ones.
 
-    The published algorithm is ``trim=None, selection="greedy", group_by="predicted",
-    weights="cluster"``; what its official code computes is ``trim=None, selection="central"``.
-    Neither removes wrong labels reliably, see "Which CRUST?" in the README.
+    The published algorithm is `CRUSTClassifier.paper`, what its official code computes is
+    `CRUSTClassifier.official_code`. Neither removes wrong labels reliably, see "Which CRUST?" in
+    the README.
 
     Parameters
     ----------
@@ -58,9 +59,12 @@ class CRUSTClassifier(IncrementalClassifier):
         always goes by the given class.
     weights : {"uniform", "cluster"}, default="uniform"
         Weight of a medoid: its row's own, or that of all rows it stands for.
-    mixup : float, default=0.0
-        Parameter of the Beta distribution for mixing each medoid with a row of its cluster, or
-        of its class where ``selection="all"``; 0 means no mixing.
+    mixup : float or pair of floats, default=0.0
+        Parameter, or both parameters, of the Beta distribution of a medoid's share when it is
+        mixed with another row; 0 means no mixing.
+    mixup_with : {"cluster", "class"}, default="cluster"
+        Whether a medoid is mixed with a row of its cluster or of its given class; with
+        ``selection="all"`` always of its class.
     pseudo_label : float in (0, 1) or None, default=0.8
         Rows left out join under their probable label where its probability exceeds this.
     cross_fit : int or None, default=3
@@ -126,7 +130,8 @@ class CRUSTClassifier(IncrementalClassifier):
         "fraction": [Interval(Real, 0, 1, closed="right")],
         "group_by": [StrOptions({"given", "predicted"})],
         "weights": [StrOptions({"uniform", "cluster"})],
-        "mixup": [Interval(Real, 0, None, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left"), tuple, list],
+        "mixup_with": [StrOptions({"cluster", "class"})],
         "pseudo_label": [Interval(Real, 0, 1, closed="neither"), None],
         "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
         "screening_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -136,6 +141,52 @@ class CRUSTClassifier(IncrementalClassifier):
         "criterion": [StrOptions({"sce", "ce", "gce", "mae", "mse"}), callable],
     }
 
+    _published: ClassVar[dict[str, Any]] = {
+        "trim": None,
+        "selection": "greedy",
+        "fraction": 0.5,
+        "group_by": "predicted",
+        "weights": "cluster",
+        "mixup": 1.0,
+        "pseudo_label": None,
+        "warmup_epochs": 5,
+        "criterion": "ce",
+        "max_epochs": 120,
+        "lr": 0.1,
+        "lr_schedule": {80: 0.1, 100: 0.1},
+        "optimizer": "sgd",
+        "batch_size": 128,
+    }
+
+    @classmethod
+    def official_code(cls, **parameters: Any) -> CRUSTClassifier:
+        """Make the estimator that does what the official code of CRUST does.
+
+        Its selection takes the most central rows of each *given* class instead of medoids that
+        cover a predicted one, its weights are all equal, and it mixes a row with any row of the
+        same label, by a share from Beta(1, 0.1). It draws that share once for each batch, here it
+        is drawn for each row; and it computes gradients from batches in training mode, here they
+        are those of the averaged network.
+
+        Parameters
+        ----------
+        **parameters : keywords
+            Parameters that are to differ, such as ``fraction``, ``max_epochs`` and ``module``.
+
+        Returns
+        -------
+        CRUSTClassifier
+            Not fitted.
+        """
+        coded = {
+            "selection": "central",
+            "group_by": "given",
+            "weights": "uniform",
+            "mixup": (1.0, 0.1),
+            "mixup_with": "class",
+        }
+        return cls(**{**cls._published, **coded, **parameters})
+
     def __init__(
         self,
         trim: str | float | None = "auto",
@@ -144,7 +195,8 @@ class CRUSTClassifier(IncrementalClassifier):
         fraction: float = 0.5,
         group_by: str = "given",
         weights: str = "uniform",
-        mixup: float = 0.0,
+        mixup: float | tuple[float, float] = 0.0,
+        mixup_with: str = "cluster",
         pseudo_label: float | None = 0.8,
         cross_fit: int | None = 3,
         warmup_epochs: int = 3,
@@ -191,6 +243,7 @@ class CRUSTClassifier(IncrementalClassifier):
         self.group_by = group_by
         self.weights = weights
         self.mixup = mixup
+        self.mixup_with = mixup_with
         self.pseudo_label = pseudo_label
         self.cross_fit = cross_fit
         self.screening_epochs = screening_epochs
@@ -274,7 +327,8 @@ class CRUSTClassifier(IncrementalClassifier):
             weights=self.weights,
             warmup_epochs=self.warmup_epochs,
             refresh_every=self.refresh_every,
-            mixup=self.mixup,
+            mixup=check_mixup(self.mixup),
+            mixup_with=self.mixup_with,
             pseudo_label=self.pseudo_label,
         )
         return CoresetPhases(data, options, self._teacher, belief, rng)

@@ -12,6 +12,7 @@ from noisyfit._compat import HasMethods, Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.network import NetworkClassifier
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
 from noisyfit.losses import DerivativeManipulation
 from noisyfit.training.data import LabeledRows
@@ -26,7 +27,7 @@ ESTIMATES_BEFORE_EPOCHS = (3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 @share_documentation
-class DMClassifier(WholeDataClassifier, IncrementalClassifier):
+class DMClassifier(Published, WholeDataClassifier, IncrementalClassifier):
     """Derivative manipulation: how much a row teaches is designed, not left to the loss.
 
     A row's gradient with respect to the logits keeps the direction of cross entropy but gets the
@@ -93,6 +94,19 @@ class DMClassifier(WholeDataClassifier, IncrementalClassifier):
         "mode": [Interval(Real, 0, 1, closed="left"), None],
         "variance": [Interval(Real, None, None, closed="neither"), None],
         "normalize": [StrOptions({"integral", "batch"}), None],
+    }
+    # lambda = 0.5, beta = 12; 30,000 steps, the rate divided after 15,000 and 22,000.
+    _published: ClassVar[dict[str, Any]] = {
+        "emphasis": "dm",
+        "mode": 1 / 3,
+        "variance": 12.0,
+        "normalize": "batch",
+        "max_epochs": 154,
+        "lr": 0.1,
+        "lr_schedule": {77: 0.1, 113: 0.1},
+        "optimizer": "sgd",
+        "optimizer__weight_decay": 1e-4,
+        "batch_size": 256,
     }
 
     def __init__(

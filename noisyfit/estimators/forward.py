@@ -8,6 +8,7 @@ import numpy as np
 
 from noisyfit._compat import StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.transition import TransitionClassifier
 from noisyfit.losses import BackwardCorrection, ForwardCorrection
 from noisyfit.training.data import LabeledRows
@@ -16,7 +17,7 @@ from noisyfit.training.settings import NetworkSettings
 
 
 @share_documentation
-class ForwardClassifier(TransitionClassifier):
+class ForwardClassifier(Published, TransitionClassifier):
     """Loss correction: learn the true labels through a noise matrix.
 
     The network predicts true labels; a noise matrix T, T[k, j] = P(given j | true k), turns its

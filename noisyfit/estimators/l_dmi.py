@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from noisyfit._compat import Interval
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import CrossEntropy, DeterminantMutualInformation
 from noisyfit.training.data import LabeledRows
@@ -17,7 +18,7 @@ ROWS_PER_CLASS = 40
 
 
 @share_documentation
-class LDMIClassifier(WholeDataClassifier):
+class LDMIClassifier(Published, WholeDataClassifier):
     """L_DMI: maximise an information that label noise only shifts.
 
     The determinant of the joint distribution of predictions and labels is, under noise that

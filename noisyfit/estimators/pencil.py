@@ -10,6 +10,7 @@ import torch
 
 from noisyfit._compat import Interval
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import CrossEntropy, LabelDistributionLearning
 from noisyfit.noise import NoiseEstimate, estimate_noise
@@ -18,7 +19,7 @@ from noisyfit.training.settings import NetworkSettings
 
 
 @share_documentation
-class PENCILClassifier(WholeDataClassifier):
+class PENCILClassifier(Published, WholeDataClassifier):
     """PENCIL: every row has a label distribution that is learned with the network.
 
     It starts at the given label; what the network predicts for the row pulls it away, the given

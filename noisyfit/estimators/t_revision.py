@@ -9,6 +9,7 @@ import numpy as np
 
 from noisyfit._compat import Interval
 from noisyfit.estimators.base.documentation import share_documentation
+from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.transition import TransitionClassifier
 from noisyfit.losses import ImportanceReweighting
 from noisyfit.noise.estimate import noise_of_matrix
@@ -18,7 +19,7 @@ from noisyfit.training.settings import NetworkSettings
 
 
 @share_documentation
-class TRevisionClassifier(TransitionClassifier):
+class TRevisionClassifier(Published, TransitionClassifier):
     """T-Revision: importance reweighting, with the noise matrix learned on in the end.
 
     With predicted probabilities p of the true label and a noise matrix T, a row's cross entropy

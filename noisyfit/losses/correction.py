@@ -97,7 +97,8 @@ class ForwardCorrection(_WithMatrix):
         logits, column, matrix = self._check(logits, target)
         # In logarithms, which stay finite where p rounds to 0. A label that no class is given has
         # probability 0 whatever the network says, which is bounded.
-        evidence = matrix.clamp_min(_SMALLEST).log()[:, column.squeeze(1)].T
+        matrix = torch.where(matrix.sum(dim=0) > 0, matrix, _SMALLEST)
+        evidence = matrix.log()[:, column.squeeze(1)].T
         return self.reduce(-(logits.log_softmax(dim=1) + evidence).logsumexp(dim=1), sample_weight)
 
 

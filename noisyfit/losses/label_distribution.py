@@ -64,7 +64,7 @@ class LabelDistributionLearning(RowCriterion):
     >>> criterion(logits, torch.tensor([0]), row=torch.tensor([0]))
     tensor([1.8920])
     >>> criterion.label_distributions()
-    tensor([[0.6175, 0.3825],
+    tensor([[0.5970, 0.4030],
             [0.1192, 0.8808]])
     """
 

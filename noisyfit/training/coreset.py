@@ -8,8 +8,10 @@ else, after a warm-up on all rows, those at the network's own probabilities.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -43,8 +45,21 @@ class CoresetOptions:
     weights: str
     warmup_epochs: int
     refresh_every: int
-    mixup: float
+    mixup: tuple[float, float] | None
     pseudo_label: float | None
+    mixup_with: str = "cluster"
+
+
+def check_mixup(mixup: float | tuple[float, float] | list[float]) -> tuple[float, float] | None:
+    """Both parameters of the Beta distribution that mixes rows; None where they are not mixed."""
+    if isinstance(mixup, tuple | list):
+        numbers = [m for m in mixup if isinstance(m, Real) and not isinstance(m, bool)]
+        if len(mixup) != 2 or len(numbers) != 2 or not all(0 < m < math.inf for m in numbers):
+            raise ValueError(f"mixup as a pair must hold two positive numbers, got {mixup!r}.")
+        return float(mixup[0]), float(mixup[1])
+    if not math.isfinite(mixup):
+        raise ValueError(f"mixup must be finite, got {mixup!r}.")
+    return (float(mixup), float(mixup)) if mixup else None
 
 
 class CoresetPhases:
@@ -215,7 +230,8 @@ class CoresetPhases:
         """Draw for each medoid a member of its cluster; for single rows one of their class."""
         coreset = self.coreset
         assert coreset is not None
-        if self.options.selection == "all":
+        assert self.options.mixup is not None
+        if self.options.selection == "all" or self.options.mixup_with == "class":
             cluster_of_row = np.where(self.kept, self.codes, -1)
             cluster_of_medoid = self.codes[positions]
         else:
@@ -231,5 +247,5 @@ class CoresetPhases:
         ]
         # A medoid that is a copy of an earlier one has no rows of its own: it mixes with itself.
         partners = np.where(size > 0, drawn, positions)
-        share = self.rng.beta(self.options.mixup, self.options.mixup, size=len(partners))
+        share = self.rng.beta(*self.options.mixup, size=len(partners))
         return Mixing(self.used[partners], self.codes[partners], share)

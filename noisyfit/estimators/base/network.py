@@ -76,8 +76,6 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         "verbose": ["verbose"],
     }
 
-    _published: ClassVar[dict[str, Any]] = {}
-
     def __init__(
         self,
         *,

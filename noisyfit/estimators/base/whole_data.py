@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
-
-Self = TypeVar("Self", bound="WholeDataClassifier")
 
 
 class WholeDataClassifier(NetworkClassifier):
@@ -79,22 +77,6 @@ class WholeDataClassifier(NetworkClassifier):
         probabilities = self._probabilities(data, recorder)
         believed = posterior(probabilities, data.codes, noise.transition_matrix)
         self._report_rows(data, believed, noise)
-
-    @classmethod
-    def paper(cls: type[Self], **parameters: Any) -> Self:
-        """Make the estimator with the settings of its paper's CIFAR-10 experiments.
-
-        Parameters
-        ----------
-        **parameters : keywords
-            Parameters that are to differ, such as ``max_epochs`` and ``module``.
-
-        Returns
-        -------
-        estimator
-            Not fitted.
-        """
-        return cls(**{**cls._published, **parameters})
 
 
 def every_row(data: LabeledRows, phase: str = "train", **options: Any) -> EpochPlan:

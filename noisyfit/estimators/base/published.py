@@ -1,0 +1,32 @@
+"""Settings of the papers, to be had by name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+Self = TypeVar("Self", bound="Published")
+
+
+class Published:
+    """Mixin for methods that were published with settings of their own."""
+
+    _published: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def paper(cls: type[Self], **parameters: Any) -> Self:
+        """Make the estimator with the settings of its paper's CIFAR-10 experiments.
+
+        They are those of the method and of the training: optimizer, learning rate, epochs. Only the
+        network is not among them; the papers train residual networks on augmented images.
+
+        Parameters
+        ----------
+        **parameters : keywords
+            Parameters that are to differ, such as ``max_epochs`` and ``module``.
+
+        Returns
+        -------
+        estimator
+            Not fitted.
+        """
+        return cls(**{**cls._published, **parameters})
