@@ -23,13 +23,14 @@ from _selection_measure import PeakMemory
 
 from noisyfit import CRUSTClassifier, DMClassifier
 from noisyfit._peaked import PeakedRows, stack_rows
+from noisyfit.losses import SquaredError
 from noisyfit.noise import symmetric_noise
 from noisyfit.selection import logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 
 N_FEATURES, TEST_ROWS = 64, 5
 MEGABYTE = 2**20
-METHODS = ("cross entropy", "DM", "CRUST", "oracle")
+METHODS = ("cross entropy", "squared loss", "DM", "CRUST", "oracle")
 SELECTIONS = ("trimming alone", "greedy medoids")
 
 
@@ -39,6 +40,11 @@ def make_classifier(method: str, **network: Any) -> Any:
         return CRUSTClassifier(**network)
     if method == "DM":
         return DMClassifier(**network)
+    if method == "squared loss":  # every row in every epoch: plain training, with any criterion
+        plain: dict[str, Any] = {"trim": None, "cross_fit": None, "pseudo_label": None}
+        # The rescaling that Hui and Belkin (ICLR 2021) use for the 1,000 classes of ImageNet.
+        criterion = SquaredError(label_weight=15.0, label_value=30.0)
+        return CRUSTClassifier(**plain, criterion=criterion, **network)
     return DMClassifier("cce", normalize=None, **network)
 
 
@@ -64,7 +70,7 @@ def measure_fit(line: Line) -> Line:
         start = time.perf_counter()
         classifier.fit(X, y_given)
         seconds = time.perf_counter() - start
-    rows = getattr(classifier, "coreset_indices_", None)
+    rows = classifier.coreset_indices_ if line["method"] == "CRUST" else None
     return {
         **line,
         "accuracy": float(classifier.score(X_test, y_test)),

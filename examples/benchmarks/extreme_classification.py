@@ -4,7 +4,9 @@ Each class is a prototype in 64 dimensions with Gaussian rows around it, and som
 replaced by those of any other class. The CRUST paper's authors expect the clean rows of a class to
 cluster in gradient space however many classes there are, as long as each has a few of them; cross
 entropy, which has a thousand ways to memorise a wrong label, is the method to beat, and the oracle
-is cross entropy trained on the rows with right labels only.
+is cross entropy trained on the rows with right labels only. Squared loss, with which the paper's
+theory works, is that of the outputs, rescaled for many classes; what it finds about the noise
+means little, since its outputs are no logits.
 
 Each method has a process of its own. Seconds and memory are those of the fit; memory is the peak
 above what the process held before. ``--scale`` measures CRUST on more rows of the same classes, in
