@@ -176,6 +176,24 @@ def test_foundation_prints_its_table(run):
     assert len(rows_of_table(output, "digits, asymmetric")) == 4
 
 
+def test_transition_prints_errors_and_accuracies(run):
+    output = run("benchmarks/transition.py", "--seeds", 1, "--tiny")
+    (errors,) = rows_of_table(output, "held out: anchor ")
+    (scores,) = rows_of_table(output, "the true one")
+    for row in (errors, scores):
+        assert all(0 < float(cell) < 1 for cell in row.strip("| ").split("|")[1:])
+
+
+def test_methods_are_tabled_from_the_results_of_the_benchmark(run, tmp_path):
+    page = tmp_path / "which_method.md"
+    output = run("benchmarks/which_method.py", "--report", "--output", page)
+    assert output.strip() in page.read_text()
+    (oracle,) = rows_of_table(output, "oracle")
+    (plain,) = rows_of_table(output, '`RobustLossClassifier("ce")`')
+    assert oracle.split("|")[-5].strip() == "1.00"
+    assert plain.split("|")[-5].strip() == "0.00"
+
+
 def test_fit_cost_prints_ratios(run):
     output = run("benchmarks/fit_cost.py", "--rows", 600, "--epochs", 1, "--repeats", 1)
     for batch in ("128", "512"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from _data import cases
-from _peers import METHODS
+from _peers import METHODS, OTHERS
 
 LABELS = {
     "cross_entropy": "cross entropy",
@@ -48,9 +48,10 @@ NOISYFIT = (*OURS, "crust_paper", "dm_paper")
 PEERS = ("gce", "sce", "elr", "co_teaching", "cleanlab")
 TREES = tuple(name for name in METHODS if "trees" in name)
 SPARSE = tuple(name for name in METHODS if "sparse" in name)
-# Those of which everything is told; noisyfit's come first.
+# Those of which everything is told; noisyfit's come first. The others have a page of their own.
 MAIN = sorted(
-    set(METHODS) - {*TREES, *SPARSE}, key=lambda m: (m not in OURS, list(METHODS).index(m))
+    set(METHODS) - {*TREES, *SPARSE, *OTHERS, "nce_rce"},
+    key=lambda m: (m not in OURS, list(METHODS).index(m)),
 )
 KINDS = [
     "clean",
