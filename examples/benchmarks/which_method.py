@@ -108,9 +108,9 @@ def page(results: Results) -> str:
             f"brackets), seed 0, last epoch of 40, the same network for all: {sets}. *Gap closed*: "
             "share of the gap between plain cross entropy and the oracle, over all noisy cases. "
             "*AUROC*: how well the label quality tells right labels from wrong ones. *Time*: on "
-            "the CPU, plain cross entropy being 1. The losses and Co-teaching at the true rate were "
-            "trained by plain loops in batches of 128, SCE with log_zero=-4 as in its paper's text; "
-            "all else by the estimators with their defaults.",
+            "the CPU, plain cross entropy being 1. The losses, and Co-teaching at the true rate, "
+            "were trained by plain loops in batches of 128, SCE with log_zero=-4 as in its paper's "
+            "text; all else by the estimators with their defaults.",
             format_table(headers, table, markdown=True),
         ]
     )

@@ -84,7 +84,7 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
         *,
         ramp_epochs: int = 10,
         cross_fit: int | None = 3,
-        estimation_epochs: int = 5,
+        estimation_epochs: int = 3,
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,
@@ -138,7 +138,7 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
             return float(self.noise_rate), []
         n_folds = None if self.cross_fit is None else count_folds(self.cross_fit, data)
         noise, records = estimate_transition(
-            data, settings, "anchor", n_folds=n_folds, epochs=self.estimation_epochs, rng=rng
+            data, settings, "auto", n_folds=n_folds, epochs=self.estimation_epochs, rng=rng
         )
         return noise.rate, records
 

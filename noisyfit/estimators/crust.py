@@ -12,7 +12,6 @@ from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.published import Published
-from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
 from noisyfit.selection import SELECTION_METHODS
@@ -21,7 +20,11 @@ from noisyfit.training.coreset import CoresetOptions, CoresetPhases, check_mixup
 from noisyfit.training.criteria import build_criterion
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.predictions import predict_labeled
-from noisyfit.training.screening import screen_rows
+from noisyfit.training.screening import (
+    cross_entropy_and_error,
+    screen_rows,
+    screening_criterion,
+)
 from noisyfit.training.settings import NetworkSettings
 
 
@@ -260,12 +263,9 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         return build_criterion(self.criterion, {})
 
     def _screening_criterion(self, n_classes: int) -> nn.Module:
-        """The criterion or, for the default, one that withstands more: screening only judges.
-
-        The more classes, the more cross entropy it takes for all of them to be learned in time.
-        """
+        """The criterion or, for the default, one that withstands more."""
         if isinstance(self.criterion, str) and self.criterion == "sce":
-            return cross_entropy_and_error(min(n_classes / 100, 1.0), 4.0)
+            return screening_criterion(n_classes)
         return self._criterion()
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
@@ -350,8 +350,3 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         trusted = np.zeros(len(data.codes), dtype=bool)
         trusted[phases.used[phases.kept]] = self.trim is not None
         self._report_rows(data, probabilities, noise, trusted)
-
-
-def cross_entropy_and_error(cross_entropy: float, error: float) -> SymmetricCrossEntropy:
-    """Symmetric cross entropy as ``cross_entropy * CE + error * (1 - p)``."""
-    return SymmetricCrossEntropy(alpha=cross_entropy, beta=error / -np.log(1e-4))

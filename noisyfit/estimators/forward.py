@@ -30,11 +30,12 @@ class ForwardClassifier(Published, TransitionClassifier):
 
     Parameters
     ----------
-    transition_matrix : {"anchor", "joint", "confident_joint", "anchor_points", "percentile"} or \
-array-like of shape (n_classes, n_classes), default="anchor"
-        The noise matrix: a way to estimate it, see `noisyfit.noise.estimate_noise`, or the matrix
-        itself, with a row for each true class in the order of `classes_`. "anchor_points" and
-        "percentile" are the paper's.
+    transition_matrix : {"auto", "anchor", "joint", "confident_joint", "anchor_points", \
+"percentile"} or array-like of shape (n_classes, n_classes), default="auto"
+        The noise matrix: a way to estimate it, or the matrix itself, with a row for each true class
+        in the order of `classes_`. "auto" is that of `CRUSTClassifier`, by networks that learn from
+        what they find; the others are those of `noisyfit.noise.estimate_noise`, of which
+        "anchor_points" and "percentile" are the paper's.
     correction : {"forward", "backward"}, default="forward"
         "backward" multiplies the losses of the labels by the inverse of T instead. That is
         unbiased, but unbounded below, and large networks make use of it.
@@ -84,11 +85,11 @@ array-like of shape (n_classes, n_classes), default="anchor"
 
     def __init__(
         self,
-        transition_matrix: Any = "anchor",
+        transition_matrix: Any = "auto",
         *,
         correction: str = "forward",
         cross_fit: int | None = 3,
-        estimation_epochs: int = 5,
+        estimation_epochs: int = 3,
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,

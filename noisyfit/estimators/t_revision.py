@@ -33,10 +33,12 @@ class TRevisionClassifier(Published, TransitionClassifier):
 
     Parameters
     ----------
-    transition_matrix : {"anchor", "joint", "confident_joint", "anchor_points", "percentile"} or \
-array-like of shape (n_classes, n_classes), default="anchor"
-        The noise matrix to begin with: a way to estimate it, see `noisyfit.noise.estimate_noise`,
-        or the matrix itself, with a row for each true class in the order of `classes_`.
+    transition_matrix : {"auto", "anchor", "joint", "confident_joint", "anchor_points", \
+"percentile"} or array-like of shape (n_classes, n_classes), default="auto"
+        The noise matrix to begin with: a way to estimate it, or the matrix itself, with a row for
+        each true class in the order of `classes_`. "auto" is that of `CRUSTClassifier`, by networks
+        that learn from what they find; the others are those of `noisyfit.noise.estimate_noise`, of
+        which "anchor_points" and "percentile" are the paper's.
     revision_epochs : int, default=10
         Epochs of the revision, after ``max_epochs``; 0 for none.
     revision_lr : float, default=1e-4
@@ -94,12 +96,12 @@ array-like of shape (n_classes, n_classes), default="anchor"
 
     def __init__(
         self,
-        transition_matrix: Any = "anchor",
+        transition_matrix: Any = "auto",
         *,
         revision_epochs: int = 10,
         revision_lr: float = 1e-4,
         cross_fit: int | None = 3,
-        estimation_epochs: int = 5,
+        estimation_epochs: int = 3,
         module: Any = None,
         max_epochs: int = 40,
         lr: float = 1e-3,

@@ -8,6 +8,7 @@ import numpy as np
 from torch import nn
 
 from noisyfit._peaked import Matrix, stack_rows
+from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
@@ -38,6 +39,7 @@ def screen_rows(
     believed_epochs: int,
     matrix: np.ndarray | str | None,
     rng: np.random.RandomState,
+    records: list[Record] | None = None,
 ) -> Belief:
     """Belief about the rows ``data.used``, under a noise ``matrix`` as `believe` takes it.
 
@@ -47,6 +49,8 @@ def screen_rows(
     epoch. So the screening learns from what it finds, and still no network judges a row whose
     label it was trained on. Epochs of less than `STEPS_PER_EPOCH` steps are made up for by further
     passes over the rows.
+
+    What a history can say about the epochs is added to ``records``.
     """
     used = data.used
     codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
@@ -56,7 +60,22 @@ def screen_rows(
     for _ in range(believed_epochs):
         nets.train(belief.posterior, weights)
         belief = believe(nets.judge(), codes, counts, matrix, first)
+    if records is not None:
+        records += nets.records
     return belief
+
+
+def screening_criterion(n_classes: int) -> SymmetricCrossEntropy:
+    """What helper networks train on: it withstands more than what predicts has to, they only judge.
+
+    The more classes, the more cross entropy it takes for all of them to be learned in time.
+    """
+    return cross_entropy_and_error(min(n_classes / 100, 1.0), 4.0)
+
+
+def cross_entropy_and_error(cross_entropy: float, error: float) -> SymmetricCrossEntropy:
+    """Symmetric cross entropy as ``cross_entropy * CE + error * (1 - p)``."""
+    return SymmetricCrossEntropy(alpha=cross_entropy, beta=error / -np.log(1e-4))
 
 
 def held_out_probabilities(
@@ -70,13 +89,12 @@ def held_out_probabilities(
 ) -> tuple[Matrix, list[Record]]:
     """Probabilities (n_used, n_classes) of the rows ``data.used`` as given labels teach them.
 
-    Each by a network that was not trained on the row; and what to put into the history. Weights of
-    classes, which are there to shift predictions, are left aside.
+    Each by a network that was not trained on the row; and what to put into the history.
     """
     used = data.used
-    codes, counts = data.codes[used], data.counts[used]
+    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
     nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
-    return _learn_given_labels(nets, codes, counts, counts, epochs), nets.records
+    return _learn_given_labels(nets, codes, weights, counts, epochs), nets.records
 
 
 def _learn_given_labels(

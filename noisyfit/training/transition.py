@@ -1,18 +1,28 @@
-"""The noise matrix, estimated by networks of its own before a method that needs it."""
+"""The noise, estimated by networks of their own before a method that has to know it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from noisyfit._peaked import PeakedRows
+from noisyfit._peaked import Matrix, PeakedRows
 from noisyfit.losses import CrossEntropy
 from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.records import Record, merged_record
-from noisyfit.training.screening import BULK_BATCH_SIZE, held_out_probabilities
+from noisyfit.training.screening import (
+    BULK_BATCH_SIZE,
+    held_out_probabilities,
+    screen_rows,
+    screening_criterion,
+)
 from noisyfit.training.settings import NetworkSettings
+
+# Epochs on what is believed about the labels, after those on the labels as given.
+BELIEVED_EPOCHS = 5
 
 
 def estimate_transition(
@@ -26,20 +36,39 @@ def estimate_transition(
 ) -> tuple[NoiseEstimate, list[Record]]:
     """Estimate the noise of the rows ``data.used``; also what to put into the history.
 
-    From predictions of networks trained with cross entropy on the labels as given: by
-    ``n_folds`` networks of the rows that each has not seen or, with None, by one of all rows,
-    as in the papers. Weights of classes, which are there to shift predictions, are left aside.
+    "auto" is the screening of CRUST. Any other method goes by predictions of networks trained with
+    cross entropy on the labels as given: by ``n_folds`` networks of the rows that each has not seen
+    or, with None, by one of all rows, as in the papers; "auto" then is "anchor". Weights of
+    classes, which are there to shift predictions, are left aside.
     """
+    data = replace(data, weights=data.counts)
+    used = data.used
+    if method == "auto" and n_folds is not None:
+        records: list[Record] = []
+        belief = screen_rows(
+            data,
+            settings,
+            screening_criterion(data.n_classes),
+            n_folds=n_folds,
+            given_epochs=epochs,
+            believed_epochs=BELIEVED_EPOCHS,
+            matrix="auto",
+            rng=rng,
+            records=records,
+        )
+        return belief.noise, records
+    judged: Matrix
     if n_folds is None:
-        probabilities, records = _own_probabilities(data, settings, epochs)
+        judged, records = _own_probabilities(data, settings, epochs)
     else:
         judged, records = held_out_probabilities(
             data, settings, CrossEntropy(), n_folds=n_folds, epochs=epochs, rng=rng
         )
-        probabilities = judged.toarray() if isinstance(judged, PeakedRows) else judged
-    used = data.used
     noise = estimate_noise(
-        probabilities, data.codes[used], method=method, sample_weight=data.counts[used]
+        judged.toarray() if isinstance(judged, PeakedRows) else judged,
+        data.codes[used],
+        method="anchor" if method == "auto" else method,
+        sample_weight=data.counts[used],
     )
     return noise, records
 
@@ -49,7 +78,7 @@ def _own_probabilities(
 ) -> tuple[np.ndarray, list[Record]]:
     used = data.used
     net = settings.quiet().build(data, CrossEntropy(), epochs)
-    plan = EpochPlan(used, data.codes[used], data.counts[used], phase="estimation")
+    plan = EpochPlan(used, data.codes[used], data.weights[used], phase="estimation")
     records: list[Record] = []
     for _ in range(epochs):
         net.train(data.rows, [plan])

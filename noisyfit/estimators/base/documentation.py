@@ -96,10 +96,10 @@ TRANSITION_PARAMETERS = """\
 cross_fit : int or None, default=3
         Number of networks that estimate the noise, each of which judges the rows that it was not
         trained on. None: one network that judges the rows it was trained on, as in the papers.
-    estimation_epochs : int, default=5
-        Epochs of these networks, with cross entropy: enough to learn something, too few to
+    estimation_epochs : int, default=3
+        Epochs of these networks on the labels as given: enough to learn something, too few to
         memorise wrong labels. With `cross_fit` up to four times as many, while they still learn
-        fast."""
+        fast, and with "auto" five more on what is then believed about the labels."""
 
 SELECTION_PARAMETERS = """\
 k : int or None, default=None

@@ -30,7 +30,7 @@ class TransitionClassifier(WholeDataClassifier):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **WholeDataClassifier._parameter_constraints,
-        "transition_matrix": [StrOptions(set(ESTIMATION_METHODS)), "array-like"],
+        "transition_matrix": [StrOptions({"auto", *ESTIMATION_METHODS}), "array-like"],
         "cross_fit": [Interval(Integral, 2, None, closed="left"), None],
         "estimation_epochs": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [
