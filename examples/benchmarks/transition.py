@@ -5,7 +5,8 @@ estimate it: from held-out predictions of three networks, trained for few epochs
 `ForwardClassifier` does it ("auto" is its default), and from those of one network for the rows it
 was trained on for forty epochs, as in the papers. The second is the test accuracy of
 `ForwardClassifier` told the identity (which is cross entropy), an estimate, and the true matrix.
-Digits, and where NOISYFIT_DATA is set letter and Fashion-MNIST (8,000 rows), with 50 % symmetric and 40 % asymmetric noise.
+Digits, and where NOISYFIT_DATA is set letter and Fashion-MNIST (8,000
+rows), with 50 % symmetric and 40 % asymmetric noise.
 
     python examples/benchmarks/transition.py
 """
