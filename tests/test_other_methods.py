@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections import Counter
 from itertools import groupby
@@ -14,8 +15,9 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from noisyfit import (
     CoTeachingClassifier,
@@ -194,6 +196,7 @@ def test_warm_start_goes_on_from_the_weights(name):
     ]
     assert 0 < max(moved) < 1  # not drawn anew, which would move a batch norm's ones to ones
     assert len(net.optimizer_.param_groups) == 1
+    assert net.optimizer_.state_dict()["state"]  # can be written, as by skorch's Checkpoint
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -201,8 +204,8 @@ def test_they_can_be_pickled(name):
     X, y = blobs()
     make, options = OTHERS[name]
     classifier = make(**SMALL, **options).fit(X, y)
-    copy = pickle.loads(pickle.dumps(classifier))
-    np.testing.assert_array_equal(copy.predict_proba(X), classifier.predict_proba(X))
+    loaded = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
 
 
 # ------------------------------------------------------------------- settings of the papers
@@ -226,6 +229,91 @@ def test_settings_of_the_papers_can_be_had_and_changed(make):
     X, y = blobs()
     classifier = make(module__hidden=(16,), **short).fit(X, y)
     assert classifier.predict_proba(X).shape == (120, 3)
+
+
+def test_the_matrix_of_the_papers_settings_is_not_that_of_a_network_that_memorised():
+    X, y = load_digits(return_X_y=True)
+    given_labels, _ = symmetric_noise(y, 0.3, random_state=0)
+    short = {"max_epochs": 1, "estimation_epochs": 40, "module__hidden": (64,), "lr": 0.03}
+    for make in (ForwardClassifier, TRevisionClassifier):
+        options = {"revision_epochs": 1} if make is TRevisionClassifier else {}
+        classifier = make.paper(random_state=0, **short, **options).fit(X, given_labels)
+        assert 0.1 < classifier.noise_rate_ < 0.5
+
+
+def test_pencil_with_the_papers_settings_changes_labels():
+    X, y = load_digits(return_X_y=True)
+    given_labels, wrong = symmetric_noise(y, 0.3, random_state=0)
+    short = {"warmup_epochs": 5, "max_epochs": 40, "finetuning_epochs": 2}
+    classifier = PENCILClassifier.paper(random_state=0, **short).fit(X, given_labels)
+    changed = classifier.transduction_ != given_labels
+    assert changed[wrong].mean() > 0.2
+    assert changed[wrong].mean() > 2 * changed[~wrong].mean()
+
+
+def test_a_class_of_no_weight_is_left_out_of_the_estimation_too():
+    X, y = blobs()
+    options = {"cross_fit": None, "validation_fraction": None, "class_weight": {2: 0.0}, **SMALL}
+    history = ForwardClassifier(**options).fit(X, y).history_
+    assert set(history[:, "n_rows"]) == {80}
+
+
+def test_a_scheduler_of_the_users_goes_through_the_phases():
+    X, y = blobs()
+    rates = []
+
+    class Recorder(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    for make, expected in (
+        (ForwardClassifier, [0.001, 0.001]),
+        (TRevisionClassifier, [0.001, 0.001, 1e-4]),
+        (LDMIClassifier, [0.001] * 6 + [3e-4] * 2),
+    ):
+        rates.clear()
+        options = {"revision_epochs": 1} if make is TRevisionClassifier else {}
+        make(
+            lr_schedule="constant",
+            callbacks=[("same", LRScheduler(LambdaLR, lr_lambda=same)), ("rates", Recorder())],
+            **{**SMALL, "max_epochs": 2},
+            **options,
+        ).fit(X, y)
+        np.testing.assert_allclose(rates, expected)
+
+
+def same(epoch):
+    return 1.0
+
+
+def test_milestones_leave_a_phases_own_rate_alone():
+    X, y = blobs()
+    rates = []
+
+    class Recorder(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            rates.append(net.optimizer_.param_groups[0]["lr"])
+
+    options = {**SMALL, "max_epochs": 3, "lr_schedule": {1: 0.1}, "callbacks": [Recorder()]}
+    LDMIClassifier(2, **options).fit(X, y)
+    np.testing.assert_allclose(rates, [1e-3, 1e-4, 3e-4, 3e-4, 3e-4])
+
+
+def test_a_revision_that_fails_leaves_the_optimizer_as_it_was():
+    X, y = blobs()
+
+    class Fails(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            if net.plan_.phase == "revision" and len(net.history) > 6:
+                raise RuntimeError("revision")
+
+    classifier = TRevisionClassifier(warm_start=True, revision_epochs=1, **SMALL).fit(X, y)
+    classifier.net_.callbacks_.append(("fails", Fails()))
+    optimizer = classifier.net_.optimizer_
+    with pytest.raises(RuntimeError, match="revision"):
+        classifier.fit(X, y)
+    assert len(optimizer.param_groups) == 1
+    optimizer.state_dict()
 
 
 def test_the_official_crust_selects_otherwise_than_the_paper():
@@ -522,15 +610,38 @@ def test_twins_start_from_different_weights_and_predict_their_mean(as_instance):
     np.testing.assert_allclose(classifier.predict_proba(X), mean.detach().numpy(), atol=1e-6)
 
 
+def test_two_networks_that_cannot_differ_are_refused():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4, 3))
+
+        def forward(self, features):
+            return features @ self.weight
+
+    X, y = blobs()
+    options = {**SMALL, "module": Constant}
+    del options["module__hidden"]
+    with pytest.raises(ValueError, match="two networks of the same weights"):
+        CoTeachingClassifier(0.1, **options).fit(X, y)
+
+
+def test_the_second_twin_keeps_layers_that_are_frozen_or_pretrained():
+    body = nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 5), nn.Linear(5, 3))
+    body[0].requires_grad_(False)
+    twins = Twins(lambda: copy.deepcopy(body))
+    for number in (0, 1):
+        assert torch.equal(twins.first[number].weight, twins.second[number].weight)
+    assert not torch.equal(twins.first[2].weight, twins.second[2].weight)
+
+
 def test_twins_of_one_instance_differ():
     layer = nn.Linear(2, 2)
     twins = Twins(lambda: nn.Linear(2, 2).requires_grad_(True))
     assert not torch.equal(twins.first.weight, twins.second.weight)
 
     def copied():
-        copy = nn.Linear(2, 2)
-        copy.load_state_dict(layer.state_dict())
-        return copy
+        return copy.deepcopy(layer)
 
     twins = Twins(copied)
     assert torch.equal(twins.first.weight, layer.weight)
@@ -556,14 +667,59 @@ def test_the_share_left_out_rises_to_the_rate():
 
 def test_a_criterion_of_rows_is_told_which_rows_it_sees():
     X, y = blobs()
-    classifier = RobustLossClassifier("elr", criterion__strength=2.0, **SMALL).fit(X, y)
-    criterion = classifier.net_.criterion_
+    seen = []
+
+    class Keep(Callback):
+        def on_train_end(self, net, **kwargs):
+            seen.append(net.criterion_)
+
+    options = {**SMALL, "callbacks": [Keep()]}
+    classifier = RobustLossClassifier("elr", criterion__strength=2.0, **options).fit(X, y)
+    (criterion,) = seen
     assert isinstance(criterion, EarlyLearningRegularization)
     assert criterion.strength == 2.0
     assert criterion.targets.shape == (120, 3)
     # The averages are those of the rows' own predictions.
     agreement = (criterion.targets.argmax(1).numpy() == classifier.predict(X)).mean()
     assert agreement > 0.9
+
+
+@pytest.mark.parametrize("make", [PENCILClassifier, RobustLossClassifier])
+def test_a_fitted_estimator_does_not_carry_what_the_criterion_knew_of_every_row(make):
+    sizes = []
+    for n in (120, 1200):
+        X, y = blobs(n)
+        fitted = make(**SMALL).fit(X, y)
+        assert not list(fitted.net_.criterion_.buffers())
+        sizes.append(len(pickle.dumps(fitted.net_)))
+    assert sizes[1] < sizes[0] + 1080 * 4  # a third of one float for each row and class
+
+
+class Scaled(nn.Module):
+    """A criterion with a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, logits, target):
+        return nn.functional.cross_entropy(self.scale * logits, target, reduction="none")
+
+
+@pytest.mark.parametrize("warmup_epochs", [0, 1])
+def test_parameters_of_a_criterion_are_trained(warmup_epochs):
+    X, y = blobs()
+    scales = []
+
+    class Keep(Callback):
+        def on_train_end(self, net, **kwargs):
+            scales.append(net.criterion_.scale.item())
+
+    classifier = RobustLossClassifier(
+        Scaled, warmup_epochs=warmup_epochs, warm_start=True, callbacks=[Keep()], **SMALL
+    )
+    classifier.fit(X, y).fit(X, y)
+    assert 1 != scales[0] != scales[1]
 
 
 def test_criteria_as_name_class_instance_and_function_are_the_same():

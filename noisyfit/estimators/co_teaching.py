@@ -11,12 +11,12 @@ import numpy as np
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.published import Published
-from noisyfit.estimators.base.transition import count_folds
 from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
 from noisyfit.losses import CrossEntropy
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.folds import count_folds
 from noisyfit.training.plan import EpochPlan
-from noisyfit.training.records import Record, add_records
+from noisyfit.training.records import Record
 from noisyfit.training.settings import NetworkSettings
 from noisyfit.training.transition import estimate_transition
 
@@ -28,7 +28,8 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
     In every batch each network leaves out the rows of largest loss, as many as there are wrong
     labels, and hands the rest to the other one. Two networks make different mistakes, so that a
     wrong label which one has begun to learn is caught by the other. Predictions are the mean of
-    both networks' probabilities.
+    both networks' probabilities. (Of a ``module`` that is an instance, the second network is a copy
+    with the last layer drawn anew.)
 
     Phases, as `history_` names them: "estimation", of the noise rate by networks of their own,
     unless it is given; "co-teaching", of ``max_epochs``.
@@ -126,9 +127,9 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         rate, records = self._rate(data, settings, np.random.RandomState(seed))
         self._start(data, settings, CrossEntropy(), fresh, twins=True)
-        add_records(self.net_.history, records)
         with self._recorded(data) as recorder:
             self._run(data, self._plans(data, rate))
+        self._begin_history(records)
         self._judge(data, recorder)
 
     def _rate(
@@ -136,7 +137,7 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
     ) -> tuple[float, list[Record]]:
         if not isinstance(self.noise_rate, str):
             return float(self.noise_rate), []
-        n_folds = None if self.cross_fit is None else count_folds(self.cross_fit, data)
+        n_folds = count_folds(self.cross_fit, len(data.used))
         noise, records = estimate_transition(
             data, settings, "auto", n_folds=n_folds, epochs=self.estimation_epochs, rng=rng
         )

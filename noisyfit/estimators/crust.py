@@ -19,6 +19,7 @@ from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases, check_mixup
 from noisyfit.training.criteria import build_criterion
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.folds import count_folds
 from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import (
     cross_entropy_and_error,
@@ -294,13 +295,8 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         self, data: LabeledRows, settings: NetworkSettings, rng: np.random.RandomState
     ) -> Belief:
         """Learn about the labels from networks that did not see the rows they judge."""
-        assert self.cross_fit is not None
-        n_rows, n_folds = len(data.used), min(len(data.used), int(self.cross_fit))
-        if n_rows - -(-n_rows // n_folds) < 2:
-            raise ValueError(
-                f"cross_fit={self.cross_fit} leaves a fold with one row to learn from; there are "
-                f"too few rows ({n_rows}) for it: set cross_fit=None."
-            )
+        n_folds = count_folds(self.cross_fit, len(data.used))
+        assert n_folds is not None
         return screen_rows(
             data,
             settings,

@@ -12,7 +12,6 @@ from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.transition import TransitionClassifier
 from noisyfit.losses import BackwardCorrection, ForwardCorrection
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.records import add_records
 from noisyfit.training.settings import NetworkSettings
 
 
@@ -132,7 +131,7 @@ class ForwardClassifier(Published, TransitionClassifier):
         noise, records = self._noise(data, settings, np.random.RandomState(seed))
         corrected = ForwardCorrection if self.correction == "forward" else BackwardCorrection
         self._start(data, settings, corrected(noise.transition_matrix), fresh)
-        add_records(self.net_.history, records)
         with self._recorded(data) as recorder:
             self._run_phase(data, "correction", self.max_epochs, keep_best="valid_loss")
+        self._begin_history(records)
         self._judge_by_matrix(data, recorder, noise)

@@ -36,7 +36,7 @@ class LDMIClassifier(Published, WholeDataClassifier):
         Epochs of cross entropy, before ``max_epochs``.
     information_lr : float, default=3e-4
         Learning rate of the second phase; ``lr`` is that of the first.
-    {network_parameters}
+    {checked_network_parameters}
 
     Attributes
     ----------

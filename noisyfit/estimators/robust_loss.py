@@ -11,7 +11,7 @@ from torch import nn
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
-from noisyfit.losses import CRITERION_NAMES
+from noisyfit.losses import CRITERION_NAMES, CrossEntropy
 from noisyfit.training.criteria import OF_ROWS, build_criterion, needs_warmup, warmup_criterion
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.plan import EpochPlan
@@ -116,14 +116,19 @@ class RobustLossClassifier(WholeDataClassifier):
         n_warmup = self.warmup_epochs
         if n_warmup is None:
             n_warmup = self.max_epochs // 3 if needs_warmup(criterion) else 0
-        first = warmup_criterion(criterion) if n_warmup else criterion
-        self._start(data, settings, first, fresh)
+        if not fresh and any(True for _ in criterion.parameters()):
+            criterion = self.net_.criterion_  # its parameters are in the optimizer
+        self._start(data, settings, criterion, fresh)
         with self._recorded(data) as recorder:
             self._run(data, self._plans(data, criterion, n_warmup))
+        if getattr(criterion, "needs_rows", False):
+            # What it knew of every row need not be kept.
+            self.net_.criterion = self.net_.criterion_ = CrossEntropy()
         self._judge(data, recorder)
 
     def _plans(self, data: LabeledRows, criterion: nn.Module, n_warmup: int) -> Iterator[EpochPlan]:
         for epoch in range(self.max_epochs):
-            if epoch == n_warmup:
-                self.net_.criterion_ = criterion
+            now = warmup_criterion(criterion) if epoch < n_warmup else criterion
+            if epoch in (0, n_warmup):
+                self.net_.criterion_ = now.to(self.net_.device)
             yield every_row(data, "warm-up" if epoch < n_warmup else "train")

@@ -14,7 +14,6 @@ from noisyfit.estimators.base.transition import TransitionClassifier
 from noisyfit.losses import ImportanceReweighting
 from noisyfit.noise.estimate import noise_of_matrix
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.records import add_records
 from noisyfit.training.settings import NetworkSettings
 
 
@@ -146,11 +145,11 @@ class TRevisionClassifier(Published, TransitionClassifier):
         self.initial_transition_matrix_ = noise.transition_matrix
         criterion = ImportanceReweighting(noise.transition_matrix)
         self._start(data, settings, criterion, fresh)
-        add_records(self.net_.history, records)
         with self._recorded(data) as recorder:
             self._run_phase(data, "reweighting", self.max_epochs, keep_best="valid_loss")
             if self.revision_epochs:
                 noise = self._revise(data, noise.prior)
+        self._begin_history(records)
         self._judge_by_matrix(data, recorder, noise)
 
     def _revise(self, data: LabeledRows, prior: np.ndarray) -> Any:
@@ -158,8 +157,17 @@ class TRevisionClassifier(Published, TransitionClassifier):
         criterion: ImportanceReweighting = self.net_.criterion_.revise().to(self.net_.device)
         optimizer = self.net_.optimizer_
         optimizer.add_param_group({"params": [criterion.correction], "weight_decay": 0.0})
-        self._run_phase(data, "revision", self.revision_epochs, lr=self.revision_lr)
-        del optimizer.param_groups[-1]
+        try:
+            self._run_phase(
+                data,
+                "revision",
+                self.revision_epochs,
+                lr=self.revision_lr,
+                keep_best="valid_loss",
+            )
+        finally:  # the optimizer goes on without it
+            del optimizer.param_groups[-1]
+            optimizer.state.pop(criterion.correction, None)
         matrix = criterion.revised_matrix.detach().double().cpu().numpy().clip(min=0)
         totals = matrix.sum(axis=1, keepdims=True)
         matrix = np.where(totals > 0, matrix / np.where(totals > 0, totals, 1), 1 / len(matrix))

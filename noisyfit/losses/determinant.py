@@ -75,8 +75,8 @@ class DeterminantMutualInformation(nn.Module):
         # Determinants of many classes are far below what float32 can tell apart.
         p = logits.double().softmax(dim=1)
         weights = torch.ones_like(p[:, 0]) if sample_weight is None else sample_weight.to(p)
-        joint = torch.zeros(n_classes, n_classes, dtype=p.dtype, device=p.device)
-        joint = joint.index_add(0, target, p * (weights / weights.sum()).unsqueeze(1))
+        one_hot = torch.nn.functional.one_hot(target, n_classes).to(p)
+        joint = one_hot.T @ (p * (weights / weights.sum()).unsqueeze(1))
         joint = joint[joint.detach().sum(dim=1) > 0]
         gram = joint @ joint.T
         gram = gram + torch.eye(len(gram), dtype=p.dtype, device=p.device) * _RIDGE / n_classes**2

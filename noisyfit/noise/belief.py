@@ -85,8 +85,13 @@ def believe(
     )
 
 
-def check_matrix(matrix: ArrayLike | str | None, n_classes: int) -> FloatArray | str | None:
-    """Return what `believe` takes, or raise an error that names ``transition_matrix``."""
+def check_matrix(
+    matrix: ArrayLike | str | None, n_classes: int, ways: str = "'auto', None"
+) -> FloatArray | str | None:
+    """Return what `believe` takes, or raise an error that names ``transition_matrix``.
+
+    ``ways`` says what a user may write instead of a matrix.
+    """
     if matrix is None or (isinstance(matrix, str) and matrix == "auto"):
         return matrix
     try:
@@ -95,7 +100,7 @@ def check_matrix(matrix: ArrayLike | str | None, n_classes: int) -> FloatArray |
         array = np.empty(0)
     if array.shape != (n_classes, n_classes):
         raise ValueError(
-            f"transition_matrix must be 'auto', None or an array of shape ({n_classes}, "
+            f"transition_matrix must be {ways} or an array of shape ({n_classes}, "
             f"{n_classes}) for {n_classes} classes, got {matrix!r}."
         )
     rows = array.sum(axis=1)

@@ -5,6 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 
+def count_folds(cross_fit: int | None, n_rows: int) -> int | None:
+    """Number of folds, not more than rows; raises where one would have a single row to learn."""
+    if cross_fit is None:
+        return None
+    n_folds = min(n_rows, int(cross_fit))
+    if n_rows - -(-n_rows // n_folds) < 2:
+        raise ValueError(
+            f"cross_fit={cross_fit} leaves a fold with one row to learn from; there are too few "
+            f"rows ({n_rows}) for it: set cross_fit=None."
+        )
+    return n_folds
+
+
 def assign_folds(codes: np.ndarray, n_folds: int, rng: np.random.RandomState) -> np.ndarray:
     """Random fold of each row; every class is spread over the folds as evenly as it can be.
 

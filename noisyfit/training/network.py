@@ -13,7 +13,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
-from noisyfit.losses import DeterminantMutualInformation, RowCriterion
+from noisyfit.losses import CrossEntropy, DeterminantMutualInformation, RowCriterion
 from noisyfit.losses.expected import expected_losses
 from noisyfit.training.checks import (
     check_batch_normalisation,
@@ -156,7 +156,9 @@ class PlannedNet(skorch.NeuralNet):
         """Weighted losses of the rows, or the one loss of a criterion of the whole batch."""
         criterion = self.criterion_
         if isinstance(criterion, DeterminantMutualInformation):
-            return criterion(logits, labels, weights)
+            if training:
+                return criterion(logits, labels, weights)
+            criterion = CrossEntropy()  # the information depends on the size of the batch
         if isinstance(criterion, RowCriterion) and not training:
             criterion = criterion.for_validation()
         if isinstance(criterion, RowCriterion) and criterion.needs_rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,23 @@ from skorch.history import History
 Record = dict[str, Any]
 
 
-def merged_record(histories: Sequence[History], phase: str) -> Record:
-    """The last epoch of several networks that train side by side, as one record."""
-    last = [history[-1] for history in histories]
+def merged_record(epochs: Sequence[Mapping[str, Any]], phase: str) -> Record:
+    """An epoch of several networks that train side by side, as one record."""
     return {
         "phase": phase,
-        "n_rows": sum(record["n_rows"] for record in last),
-        "train_loss": float(np.mean([record["train_loss"] for record in last])),
-        "train_batch_count": sum(record["train_batch_count"] for record in last),
-        "dur": sum(record["dur"] for record in last),
+        "n_rows": sum(epoch["n_rows"] for epoch in epochs),
+        "train_loss": float(np.mean([epoch["train_loss"] for epoch in epochs])),
+        "train_batch_count": sum(epoch["train_batch_count"] for epoch in epochs),
+        "dur": sum(epoch["dur"] for epoch in epochs),
     }
 
 
-def add_records(history: History, records: Iterable[Record]) -> None:
-    """Append epochs that other networks have run."""
-    for record in records:
-        history.new_epoch()
-        history.record("epoch", len(history))
-        for name, value in record.items():
-            history.record(name, value)
+def joined_history(records: Sequence[Record], history: History) -> History:
+    """A history that begins with epochs of other networks; the network's own is left as it is.
+
+    Its callbacks count the epochs of its own history, which those others are none of.
+    """
+    joined = History()
+    for number, record in enumerate([*records, *history], 1):
+        joined.append({**record, "epoch": number})
+    return joined

@@ -40,6 +40,7 @@ class StepSchedule(Callback):
 
     def __init__(self, milestones: dict[int, float]) -> None:
         self.milestones = milestones
+        self.active = True
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Count the epochs anew."""
@@ -48,6 +49,6 @@ class StepSchedule(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Set the rates of the next epoch."""
         self.epoch_ += 1
-        factor = self.milestones.get(self.epoch_, 1.0)
+        factor = self.milestones.get(self.epoch_, 1.0) if self.active else 1.0
         for group in net.optimizer_.param_groups:
             group["lr"] *= factor

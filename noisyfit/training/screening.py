@@ -152,7 +152,7 @@ class _FoldNetworks:
             plan = EpochPlan(self.data.used[seen], targets[seen], weights[seen], phase="screening")
             net.train(self.data.rows, [plan] * self._n_passes(len(plan), net.batch_size))
         self.epoch += 1
-        self.records.append(merged_record([net.history for net in self.nets], "estimation"))
+        self.records.append(merged_record([net.history[-1] for net in self.nets], "estimation"))
 
     def _n_passes(self, n_rows: int, batch_size: int) -> int:
         """Passes of the present epoch, such that those of all epochs so far add up."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from noisyfit._peaked import Matrix, PeakedRows
 from noisyfit.losses import CrossEntropy
 from noisyfit.noise import NoiseEstimate, estimate_noise
+from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
@@ -39,9 +41,9 @@ def estimate_transition(
     "auto" is the screening of CRUST. Any other method goes by predictions of networks trained with
     cross entropy on the labels as given: by ``n_folds`` networks of the rows that each has not seen
     or, with None, by one of all rows, as in the papers; "auto" then is "anchor". Weights of
-    classes, which are there to shift predictions, are left aside.
+    classes, which are there to shift predictions, are left aside unless they are zero.
     """
-    data = replace(data, weights=data.counts)
+    data = replace(data, weights=np.where(data.weights > 0, data.counts, 0.0))
     used = data.used
     if method == "auto" and n_folds is not None:
         records: list[Record] = []
@@ -76,13 +78,18 @@ def estimate_transition(
 def _own_probabilities(
     data: LabeledRows, settings: NetworkSettings, epochs: int
 ) -> tuple[np.ndarray, list[Record]]:
-    used = data.used
-    net = settings.quiet().build(data, CrossEntropy(), epochs)
+    """By one network, of the epoch that is best on the rows held out, if there are any."""
+    used, validation = data.used, None
+    alone = replace(settings.quiet(), lr_schedule=settings.lr_schedule)
+    callbacks: list[tuple[str, Any]] = []
+    if data.validation is not None:
+        held_out = data.validation
+        validation = EpochPlan(held_out, data.codes[held_out], data.weights[held_out])
+        callbacks.append(("best_epoch", BestEpoch()))
+    net = alone.build(data, CrossEntropy(), epochs, callbacks)
     plan = EpochPlan(used, data.codes[used], data.weights[used], phase="estimation")
-    records: list[Record] = []
-    for _ in range(epochs):
-        net.train(data.rows, [plan])
-        records.append(merged_record([net.history], "estimation"))
+    net.train(data.rows, [plan] * epochs, validation)
+    records = [merged_record([record], "estimation") for record in net.history]
     probabilities = predict_probabilities(
         net.module_, data.rows, used, batch_size=BULK_BATCH_SIZE, fixed_size=False
     )

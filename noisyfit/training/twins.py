@@ -24,7 +24,13 @@ class Twins(nn.Module):
         self.first = make()
         self.second = make()
         if _start_alike(self.first, self.second):
-            draw_weights(self.second)
+            draw_last_layer(self.second)
+        if _start_alike(self.first, self.second):
+            raise ValueError(
+                "module gives two networks of the same weights, and no layer of it can be drawn "
+                "anew; co-teaching needs two that differ: pass a class or a function that draws "
+                "them."
+            )
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log of the mean probabilities (n, C), and the logits of both networks."""
@@ -39,12 +45,14 @@ def _start_alike(first: nn.Module, second: nn.Module) -> bool:
     return all(torch.equal(one, other) for one, other in pairs)
 
 
-def draw_weights(module: nn.Module) -> None:
-    """Draw the weights of every layer that knows how anew."""
-    for part in module.modules():
+def draw_last_layer(module: nn.Module) -> None:
+    """Draw the weights of the last layer anew that is to be trained and knows how."""
+    for part in reversed(list(module.modules())):
+        weights = list(part.parameters(recurse=False))
         reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
+        if callable(reset) and weights and all(weight.requires_grad for weight in weights):
             reset()
+            return
 
 
 class TwinNet(PlannedNet):

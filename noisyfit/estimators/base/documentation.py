@@ -25,7 +25,8 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         Learning rate of the optimizer.
     lr_schedule : {"cosine", "constant"} or dict, default="cosine"
         Learning rate over the epochs of a phase: falling to zero along a cosine, unchanged, or
-        multiplied by factors after certain epochs, ``{80: 0.1, 100: 0.1}`` say.
+        multiplied by factors after certain epochs, ``{80: 0.1, 100: 0.1}`` say (not in phases that
+        have a learning rate of their own).
     batch_size : int or "auto", default="auto"
         Rows of a training step; -1 puts all rows in one step. "auto" is 128, or less for small
         data, a fortieth of the rows, so that an epoch has some 40 steps; at least 16.
@@ -54,18 +55,25 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         Options by prefix: ``module__*``, ``optimizer__*``, ``callbacks__*``,
         ``iterator_train__*`` and ``iterator_valid__*`` (options of a torch DataLoader)."""
 
-_PLAIN_VALIDATION = NETWORK_PARAMETERS[
-    NETWORK_PARAMETERS.index("validation_fraction") : NETWORK_PARAMETERS.index("warm_start")
-]
-VALIDATED_NETWORK_PARAMETERS = NETWORK_PARAMETERS.replace(
-    _PLAIN_VALIDATION,
-    """\
-validation_fraction : "auto", float or None, default="auto"
+
+def _with_best_epochs(default: str, note: str) -> str:
+    """The parameters of a method that keeps the best epoch on rows held out."""
+    start, end = (NETWORK_PARAMETERS.index(name) for name in ("validation_fraction", "warm_start"))
+    text = f"""\
+validation_fraction : {default}
         Share of the rows, stratified by class, that is not trained on. Of all epochs of a phase the
-        network is kept that explains their given labels best. "auto" is a tenth where each class
-        has ten rows at least, else none. With None the network is that of the last epoch.
-    """,
+        network is kept that explains their given labels best. {note}With None the network is that
+        of the last epoch.
+    """
+    parameters = NETWORK_PARAMETERS[:start] + text + NETWORK_PARAMETERS[end:]
+    return parameters.replace("rows; the fitted network is that of the last epoch.", "rows.")
+
+
+VALIDATED_NETWORK_PARAMETERS = _with_best_epochs(
+    '"auto", float or None, default="auto"',
+    '"auto" is a tenth where each class\n        has ten rows at least, else none. ',
 )
+CHECKED_NETWORK_PARAMETERS = _with_best_epochs("float or None, default=None", "")
 
 NETWORK_ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)
@@ -148,6 +156,7 @@ def share_documentation(cls: Class) -> Class:
     blocks = {
         "{network_parameters}": NETWORK_PARAMETERS,
         "{validated_network_parameters}": VALIDATED_NETWORK_PARAMETERS,
+        "{checked_network_parameters}": CHECKED_NETWORK_PARAMETERS,
         "{network_attributes}": NETWORK_ATTRIBUTES,
         "{transition_parameters}": TRANSITION_PARAMETERS,
         "{selection_parameters}": SELECTION_PARAMETERS,

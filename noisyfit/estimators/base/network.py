@@ -39,7 +39,7 @@ from noisyfit.training.network import (
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.projection import principal_directions
 from noisyfit.training.rows import as_rows
-from noisyfit.training.schedule import CosineSchedule
+from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 
@@ -291,9 +291,13 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             validation = EpochPlan(held_out, data.codes[held_out], data.weights[held_out])
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
+        for group in self.net_.optimizer_.param_groups:
+            group["initial_lr"] = group["lr"]  # which torch's schedulers go by
         for _, callback in self.net_.callbacks_:
             if isinstance(callback, CosineSchedule):
                 callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
+            elif isinstance(callback, StepSchedule):
+                callback.active = lr is None
         self.net_.train(data.rows, plans, validation)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)

@@ -16,8 +16,9 @@ class Published:
     def paper(cls: type[Self], **parameters: Any) -> Self:
         """Make the estimator with the settings of its paper's CIFAR-10 experiments.
 
-        They are those of the method and of the training: optimizer, learning rate, epochs. Only the
-        network is not among them; the papers train residual networks on augmented images.
+        Those of the method and of the training, as far as there are parameters for them: the epochs
+        and learning rates of the phases, the optimizer of the main one, the batch size. The network
+        is not among them; the papers train residual networks on augmented images.
 
         Parameters
         ----------

@@ -13,6 +13,7 @@ from noisyfit.noise import NoiseEstimate
 from noisyfit.noise.belief import check_matrix
 from noisyfit.noise.estimate import ESTIMATION_METHODS, noise_of_matrix
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.folds import count_folds
 from noisyfit.training.records import Record
 from noisyfit.training.settings import NetworkSettings
 from noisyfit.training.transition import estimate_transition
@@ -49,7 +50,8 @@ class TransitionClassifier(WholeDataClassifier):
     ) -> tuple[NoiseEstimate, list[Record]]:
         """The noise matrix with what follows from it, and what to put into the history."""
         if not isinstance(self.transition_matrix, str):
-            matrix = check_matrix(self.transition_matrix, data.n_classes)
+            ways = ", ".join(repr(way) for way in ("auto", *ESTIMATION_METHODS))
+            matrix = check_matrix(self.transition_matrix, data.n_classes, ways)
             assert isinstance(matrix, np.ndarray)
             counts = np.bincount(data.codes, data.counts, minlength=data.n_classes)
             return noise_of_matrix(matrix, counts / counts.sum()), []
@@ -57,22 +59,7 @@ class TransitionClassifier(WholeDataClassifier):
             data,
             settings,
             self.transition_matrix,
-            n_folds=self._n_folds(data),
+            n_folds=count_folds(self.cross_fit, len(data.used)),
             epochs=self.estimation_epochs,
             rng=rng,
         )
-
-    def _n_folds(self, data: LabeledRows) -> int | None:
-        return None if self.cross_fit is None else count_folds(self.cross_fit, data)
-
-
-def count_folds(cross_fit: int, data: LabeledRows) -> int:
-    """Number of folds, not more than rows; raises where one would have a single row to learn."""
-    n_rows = len(data.used)
-    n_folds = min(n_rows, int(cross_fit))
-    if n_rows - -(-n_rows // n_folds) < 2:
-        raise ValueError(
-            f"cross_fit={cross_fit} leaves a fold with one row to learn from; there are too few "
-            f"rows ({n_rows}) for it: set cross_fit=None."
-        )
-    return n_folds

@@ -16,6 +16,7 @@ from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
+from noisyfit.training.records import Record, joined_history
 
 
 class WholeDataClassifier(NetworkClassifier):
@@ -51,6 +52,11 @@ class WholeDataClassifier(NetworkClassifier):
                 best = self.net_.temporary_callback("best_epoch", BestEpoch(keep_best))
                 stack.enter_context(best)
             self._run(data, [plan] * n_epochs, n_epochs, lr)
+
+    def _begin_history(self, records: list[Record]) -> None:
+        """Put epochs of helper networks before those of the network."""
+        self.history_ = joined_history(records, self.net_.history)
+        self.n_iter_ = len(self.history_)
 
     def _probabilities(self, data: LabeledRows, recorder: ProbabilityRecorder) -> np.ndarray:
         """What was predicted for the rows in training; for the others, what is predicted now."""
