@@ -10,10 +10,14 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_limits
+
+from noisyfit.training.plan import EpochPlan
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SCRIPTS = sorted(
@@ -122,6 +126,83 @@ def test_own_emphasis_prints_its_table(run):
 
 def test_own_emphasis_refuses_to_do_nothing(run, capfd):
     assert refused(run, "own_emphasis.py", "--seeds", 0) == 2
+    assert "must be at least 1" in capfd.readouterr().err
+
+
+PURITY = "purity_over_epochs.py"
+
+
+def test_purity_over_epochs_goes_on_and_reports(run, tmp_path):
+    arguments = ["--seeds", 1, "--tiny", "--results", "purity.jsonl", "--output", "purity.png"]
+    output = run(PURITY, *arguments)
+    for share in ("30%", "50%", "70%"):
+        assert len(rows_of_table(output, share)) == 5
+    assert len(rows_of_table(output, "its own")) == 1
+    assert png_size(tmp_path / "purity.png")[0] > 1000
+    file = tmp_path / "purity.jsonl"
+    lines = [json.loads(line) for line in file.open()]
+    assert len(lines) == 16
+    for line in lines:
+        # right labels in the subset, counted in two ways
+        in_subset = [p * s for p, s in zip(line["purity"], line["size"], strict=True)]
+        of_all = [recall * line["clean_share"] for recall in line["recall"]]
+        assert in_subset == pytest.approx(of_all, abs=1e-4)
+        first = 1 if line["fraction"] is None else 6  # after the warm-up
+        assert line["epoch"] == list(range(first, 9))
+        if line["fraction"] is not None and "weighted_purity" not in line:
+            assert line["size"] == pytest.approx([line["fraction"]] * 3, abs=0.02)
+
+    def purities(selector):
+        return {x["fraction"]: x["purity"][-1] for x in lines if x["selector"] == selector}
+
+    medoids, central = purities("coreset w/label"), purities("official code")
+    assert all(medoids[share] < 0.5 < central[share] for share in (0.3, 0.5, 0.7))
+
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-20])  # killed while writing
+    assert run(PURITY, *arguments) == output
+    assert file.read_bytes() == whole
+    changed = {**lines[0], "purity": [0.875] * 3}
+    file.write_text("".join(json.dumps(line) + "\n" for line in [changed, *lines[1:]]))
+    assert "0.875" in rows_of_table(run(PURITY, *arguments, "--report"), "30%")[0]
+
+
+def test_purity_over_epochs_records_what_was_selected(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    names = runpy.run_path(str(EXAMPLES / PURITY))
+    X, _, y, _ = names["load"]("digits", 0, tiny=True)
+    given, wrong = names["symmetric_noise"](y, 0.5, random_state=0)
+    for selector in ("smallest gradient norm", "random", "official code"):
+        recorder = names["SubsetRecorder"](given, wrong)
+        classifier = names["make_classifier"](
+            selector, 0.3, max_epochs=7, module__hidden=(16,), callbacks=[recorder], random_state=0
+        ).fit(X, given)
+        rows = classifier.coreset_indices_
+        assert [subset["epoch"] for subset in recorder.subsets] == [6, 7]
+        assert recorder.subsets[-1]["size"] == pytest.approx(len(rows) / len(X), abs=1e-5)
+        assert recorder.subsets[-1]["purity"] == pytest.approx((~wrong[rows]).mean(), abs=1e-5)
+
+
+def test_purity_over_epochs_counts_rows_under_their_given_label(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    names = runpy.run_path(str(EXAMPLES / PURITY))
+    given, wrong = np.array([0, 1, 0, 1, 0]), np.array([False, True, False, False, True])
+    recorder = names["SubsetRecorder"](given, wrong)
+    for phase in ("warm-up", "coreset"):
+        # rows 4, 2 and 1 under their labels, row 3 under another one
+        plan = EpochPlan(
+            np.array([4, 3, 2, 1]), np.array([0, 0, 0, 1]), np.array([1.0, 5, 2, 1]), phase=phase
+        )
+        recorder.on_epoch_begin(SimpleNamespace(plan_=plan, history=[{}, {}]))
+    (subset,) = recorder.subsets
+    expected = {"epoch": 2, "size": 3 / 5, "purity": 1 / 3, "weighted_purity": 0.5, "recall": 1 / 3}
+    assert subset == pytest.approx(expected, abs=1e-5)
+
+
+def test_purity_over_epochs_can_report_only_what_is_there(run, capfd):
+    arguments = ("--report", "--results", "none.jsonl", "--output", "purity.png")
+    assert "run without --report first" in refused(run, PURITY, *arguments)
+    assert refused(run, PURITY, "--seeds", 0) == 2
     assert "must be at least 1" in capfd.readouterr().err
 
 
