@@ -12,6 +12,7 @@ from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.published import Published
+from noisyfit.losses import CRITERION_NAMES
 from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
 from noisyfit.selection import SELECTION_METHODS
@@ -89,10 +90,11 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         in the order of `classes_`.
     refresh_every : int, default=1
         Epochs between selections.
-    criterion : {"sce", "ce", "gce", "mae", "mse"} or callable, default="sce"
+    criterion : str or callable, default="sce"
         Loss of a row. "sce" is symmetric cross entropy in the form 0.5 CE + 2 (1 - p), and
-        n_classes / 100 CE + 4 (1 - p) in the screening networks; a callable takes logits and class
-        codes and returns one loss per row.
+        n_classes / 100 CE + 4 (1 - p) in the screening networks; for other names see
+        `noisyfit.losses.resolve_criterion`. A callable takes logits and class codes and returns
+        one loss per row.
     {network_parameters}
 
     Attributes
@@ -142,7 +144,7 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         "warmup_epochs": [Interval(Integral, 1, None, closed="left")],
         "transition_matrix": [StrOptions({"auto"}), "array-like", None],
         "refresh_every": [Interval(Integral, 1, None, closed="left")],
-        "criterion": [StrOptions({"sce", "ce", "gce", "mae", "mse"}), callable],
+        "criterion": [StrOptions(set(CRITERION_NAMES)), callable],
     }
 
     _published: ClassVar[dict[str, Any]] = {
