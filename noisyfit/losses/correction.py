@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,33 @@ class _WithMatrix(RowCriterion):
         super().__init__(reduction)
         self.register_buffer("transition_matrix", check_transition_matrix(transition_matrix))
 
-    def _check(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return logits, the column of the target, and the matrix in the logits' dtype."""
+    @abstractmethod
+    def _losses(self, logits: Tensor, column: Tensor, matrix: Tensor) -> Tensor:
+        """Return the losses (n,) of labels (n, 1) under the matrix, in the logits' dtype."""
+
+    def forward(
+        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
+    ) -> Tensor:
+        """Return the losses of the rows, or their reduction.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n, n_classes)
+            Half precision is computed and returned in float32.
+        target : integer Tensor of shape (n,)
+            Class codes of the given labels.
+        sample_weight : Tensor of shape (n,), default=None
+            Multiplies the rows' losses.
+
+        Returns
+        -------
+        Tensor of shape (n,), or a scalar
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has another shape or dtype, or a code is out of range.
+        """
         logits = check_logits(logits)
         n_classes = len(self.transition_matrix)
         if logits.shape[1] != n_classes:
@@ -35,8 +61,9 @@ class _WithMatrix(RowCriterion):
                 f"logits must have one column for each of the {n_classes} classes of "
                 f"transition_matrix, got {logits.shape[1]}."
             )
-        target = check_indices("target", target, *logits.shape)
-        return logits, target.unsqueeze(1), self.transition_matrix.to(logits)
+        column = check_indices("target", target, *logits.shape).unsqueeze(1)
+        losses = self._losses(logits, column, self.transition_matrix.to(logits))
+        return self.reduce(losses, sample_weight)
 
     def extra_repr(self) -> str:
         """Name the parameters in ``repr``."""
@@ -71,35 +98,12 @@ class ForwardCorrection(_WithMatrix):
     tensor([0.6931, 1.4764])
     """
 
-    def forward(
-        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
-        """Return the losses of the rows, or their reduction.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (n, n_classes)
-            Half precision is computed and returned in float32.
-        target : integer Tensor of shape (n,)
-            Class codes of the given labels.
-        sample_weight : Tensor of shape (n,), default=None
-            Multiplies the rows' losses.
-
-        Returns
-        -------
-        Tensor of shape (n,), or a scalar
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has another shape or dtype, or a code is out of range.
-        """
-        logits, column, matrix = self._check(logits, target)
+    def _losses(self, logits: Tensor, column: Tensor, matrix: Tensor) -> Tensor:
         # In logarithms, which stay finite where p rounds to 0. A label that no class is given has
         # probability 0 whatever the network says, which is bounded.
         matrix = torch.where(matrix.sum(dim=0) > 0, matrix, _SMALLEST)
         evidence = matrix.log()[:, column.squeeze(1)].T
-        return self.reduce(-(logits.log_softmax(dim=1) + evidence).logsumexp(dim=1), sample_weight)
+        return -(logits.log_softmax(dim=1) + evidence).logsumexp(dim=1)
 
 
 class BackwardCorrection(_WithMatrix):
@@ -142,32 +146,9 @@ class BackwardCorrection(_WithMatrix):
             )
         self.register_buffer("inverse", torch.linalg.inv(self.transition_matrix))
 
-    def forward(
-        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
-        """Return the losses of the rows, or their reduction.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (n, n_classes)
-            Half precision is computed and returned in float32.
-        target : integer Tensor of shape (n,)
-            Class codes of the given labels.
-        sample_weight : Tensor of shape (n,), default=None
-            Multiplies the rows' losses.
-
-        Returns
-        -------
-        Tensor of shape (n,), or a scalar
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has another shape or dtype, or a code is out of range.
-        """
-        logits, column, _ = self._check(logits, target)
+    def _losses(self, logits: Tensor, column: Tensor, matrix: Tensor) -> Tensor:
         shares = self.inverse.to(logits)[column.squeeze(1)]
-        return self.reduce(-(shares * logits.log_softmax(dim=1)).sum(dim=1), sample_weight)
+        return -(shares * logits.log_softmax(dim=1)).sum(dim=1)
 
 
 class ImportanceReweighting(_WithMatrix):
@@ -243,36 +224,14 @@ class ImportanceReweighting(_WithMatrix):
         matrix = self.transition_matrix
         return matrix if self.correction is None else matrix + self.correction
 
-    def forward(
-        self, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
-    ) -> Tensor:
-        """Return the losses of the rows, or their reduction.
-
-        Parameters
-        ----------
-        logits : Tensor of shape (n, n_classes)
-            Half precision is computed and returned in float32.
-        target : integer Tensor of shape (n,)
-            Class codes of the given labels.
-        sample_weight : Tensor of shape (n,), default=None
-            Multiplies the rows' losses.
-
-        Returns
-        -------
-        Tensor of shape (n,), or a scalar
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument has another shape or dtype, or a code is out of range.
-        """
-        logits, column, _ = self._check(logits, target)
+    def _losses(self, logits: Tensor, column: Tensor, matrix: Tensor) -> Tensor:
         log_p = logits.log_softmax(dim=1)
         given = log_p.gather(1, column).squeeze(1)
-        matrix = self.revised_matrix.to(logits)
+        if self.correction is not None:
+            matrix = matrix + self.correction.to(logits)
         predicted = (log_p.exp() * matrix[:, column.squeeze(1)].T).sum(dim=1)
         # A correction may make a probability negative, which the bound also takes care of.
         weights = given.exp() / predicted.clamp_min(_SMALLEST)
         if self.correction is None:
             weights = weights.detach()
-        return self.reduce(weights * -given, sample_weight)
+        return weights * -given
