@@ -45,7 +45,7 @@ from noisyfit import (
     GradientMedoidSampler,
     GradientMedoidSelector,
 )
-from noisyfit.estimators import network
+from noisyfit.estimators.base import network
 
 SMALL = {"module__hidden": (8,), "max_epochs": 6, "batch_size": 16, "lr": 2e-2, "random_state": 0}
 FULL_BATCH = {

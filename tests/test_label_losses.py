@@ -90,7 +90,11 @@ OF_PROBABILITIES = [
     (HardBootstrapping(), against(mixed(0.8, most_probable))),
     (HardBootstrapping(0.0), against(mixed(0.0, most_probable))),
 ]
-of_probabilities = pytest.mark.parametrize(("criterion", "definition"), OF_PROBABILITIES, ids=repr)
+of_probabilities = pytest.mark.parametrize(
+    ("criterion", "definition"),
+    OF_PROBABILITIES,
+    ids=[" ".join(repr(criterion).split()) for criterion, _ in OF_PROBABILITIES],
+)
 
 NEW = [criterion for criterion, _ in OF_PROBABILITIES] + [
     SquaredError(),
