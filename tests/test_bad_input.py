@@ -366,6 +366,11 @@ def test_a_sparse_matrix_without_entries(make: Maker) -> None:
     assert_predicts(make().fit(empty, y), empty)
 
 
+@pytest.mark.parametrize("mixup", [(1.0,), (1.0, 0.0), [1, "a"], (1.0, np.inf), (True, 1.0)])
+def test_pairs_that_are_no_parameters_of_a_beta_distribution(mixup: Any) -> None:
+    assert_fit_fails(crust(mixup=mixup), X, y, "mixup as a pair must hold two positive numbers")
+
+
 @for_networks
 def test_mixup_of_sparse_rows(make: Maker) -> None:
     if make is not crust:
@@ -564,6 +569,7 @@ VALUES: list[tuple[Maker, dict[str, list[Any]]]] = [
         | {
             "weights": ["x", None],
             "mixup": [-1, "a", None, np.inf],
+            "mixup_with": ["group", None],
             "pseudo_label": [0, 1, 1.0, "a"],
             "screening_epochs": [-1, 1.5, "a", None],
             "warmup_epochs": [0, 1.5, "a", None],

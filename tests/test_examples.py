@@ -457,4 +457,4 @@ def test_extreme_classification_measures_how_costs_grow(run):
     for kind in ("fit, few epochs", "trimming alone", "greedy medoids"):
         (line,) = rows_of_table(output, kind)
         assert line.split("|")[2].strip() == "560"
-        assert float(line.split("|")[3]) > 0
+        assert float(line.split("|")[3]) >= 0  # hundredths of a second
