@@ -96,14 +96,7 @@ def test_the_true_matrix_is_better_than_an_estimate_and_that_than_none():
     given_labels, _ = asymmetric_noise(y, 0.4, random_state=0)
     true = transition_matrix(y, given_labels)
     scores = [
-        np.mean(
-            [
-                ForwardClassifier(matrix, random_state=seed)
-                .fit(X, given_labels)
-                .score(X_test, y_test)
-                for seed in range(2)
-            ]
-        )
+        ForwardClassifier(matrix, random_state=0).fit(X, given_labels).score(X_test, y_test)
         for matrix in (true, "confident_joint", np.eye(10))
     ]
     assert scores[0] > scores[1] > scores[2] + 0.05
