@@ -11,7 +11,7 @@ import numpy as np
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.published import Published
-from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
+from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import CrossEntropy
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import count_folds
@@ -146,4 +146,4 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
     def _plans(self, data: LabeledRows, rate: float) -> Iterator[EpochPlan]:
         for epoch in range(1, self.max_epochs + 1):
             self.net_.drop_share = rate * min(1.0, epoch / self.ramp_epochs)
-            yield every_row(data, "co-teaching")
+            yield data.every_row("co-teaching")

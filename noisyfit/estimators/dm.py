@@ -13,7 +13,7 @@ from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.network import NetworkClassifier
 from noisyfit.estimators.base.published import Published
-from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
+from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import DerivativeManipulation
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.plan import EpochPlan
@@ -195,12 +195,12 @@ class DMClassifier(Published, WholeDataClassifier, IncrementalClassifier):
             if self._is_automatic() and epoch in ESTIMATES_BEFORE_EPOCHS:
                 rate = max(rate, self._estimate(data, recorder, data.used).rate)
                 self.net_.criterion_.emphasis = self._emphasis_for(rate)
-            yield every_row(data)
+            yield data.every_row()
 
     def _train_once(
         self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
     ) -> None:
         if fresh:
             self._start(data, settings.constant_rate(), self._criterion())
-        self._run(data, [every_row(data)])
+        self._run(data, [data.every_row()])
         self.emphasis_ = self.net_.criterion_.emphasis

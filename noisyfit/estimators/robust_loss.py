@@ -10,7 +10,7 @@ from torch import nn
 
 from noisyfit._compat import Interval, StrOptions
 from noisyfit.estimators.base.documentation import share_documentation
-from noisyfit.estimators.base.whole_data import WholeDataClassifier, every_row
+from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import CRITERION_NAMES, CrossEntropy
 from noisyfit.training.criteria import OF_ROWS, build_criterion, needs_warmup, warmup_criterion
 from noisyfit.training.data import LabeledRows
@@ -131,4 +131,4 @@ class RobustLossClassifier(WholeDataClassifier):
             now = warmup_criterion(criterion) if epoch < n_warmup else criterion
             if epoch in (0, n_warmup):
                 self.net_.criterion_ = now.to(self.net_.device)
-            yield every_row(data, "warm-up" if epoch < n_warmup else "train")
+            yield data.every_row("warm-up" if epoch < n_warmup else "train")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from noisyfit.training.plan import EpochPlan
 from noisyfit.training.rows import Rows
 from noisyfit.training.scaling import input_statistics
 
@@ -40,3 +42,16 @@ class LabeledRows:
             counted = counted.copy()
             counted[self.validation] = False
         return np.flatnonzero(counted)
+
+    def every_row(self, phase: str = "train", **options: Any) -> EpochPlan:
+        """An epoch on all rows that count, under the labels as given; ``options`` of the plan."""
+        used = self.used
+        return EpochPlan(used, self.codes[used], self.weights[used], phase=phase, **options)
+
+    def validation_plan(self) -> EpochPlan | None:
+        """The rows held out, under the labels as given; None where there are none."""
+        if self.validation is None:
+            return None
+        return EpochPlan(
+            self.validation, self.codes[self.validation], self.weights[self.validation]
+        )

@@ -13,7 +13,6 @@ from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
-from noisyfit.training.plan import EpochPlan
 from noisyfit.training.records import Record, merged_record
 from noisyfit.training.screening import (
     BULK_BATCH_SIZE,
@@ -79,18 +78,15 @@ def _own_probabilities(
     data: LabeledRows, settings: NetworkSettings, epochs: int
 ) -> tuple[np.ndarray, list[Record]]:
     """By one network, of the epoch that is best on the rows held out, if there are any."""
-    used, validation = data.used, None
     alone = replace(settings.quiet(), lr_schedule=settings.lr_schedule)
     callbacks: list[tuple[str, Any]] = []
     if data.validation is not None:
-        held_out = data.validation
-        validation = EpochPlan(held_out, data.codes[held_out], data.weights[held_out])
         callbacks.append(("best_epoch", BestEpoch()))
     net = alone.build(data, CrossEntropy(), epochs, callbacks)
-    plan = EpochPlan(used, data.codes[used], data.weights[used], phase="estimation")
-    net.train(data.rows, [plan] * epochs, validation)
+    plan = data.every_row("estimation")
+    net.train(data.rows, [plan] * epochs, data.validation_plan())
     records = [merged_record([record], "estimation") for record in net.history]
     probabilities = predict_probabilities(
-        net.module_, data.rows, used, batch_size=BULK_BATCH_SIZE, fixed_size=False
+        net.module_, data.rows, data.used, batch_size=BULK_BATCH_SIZE, fixed_size=False
     )
     return probabilities, records

@@ -285,10 +285,6 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
         ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others.
         """
-        validation = None
-        if data.validation is not None:
-            held_out = data.validation
-            validation = EpochPlan(held_out, data.codes[held_out], data.weights[held_out])
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
         for group in self.net_.optimizer_.param_groups:
@@ -298,7 +294,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                 callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
             elif isinstance(callback, StepSchedule):
                 callback.active = lr is None
-        self.net_.train(data.rows, plans, validation)
+        self.net_.train(data.rows, plans, data.validation_plan())
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
 

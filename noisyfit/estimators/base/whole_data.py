@@ -14,7 +14,6 @@ from noisyfit.noise.belief import posterior
 from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
-from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.records import Record, joined_history
 
@@ -46,7 +45,7 @@ class WholeDataClassifier(NetworkClassifier):
         """
         if not n_epochs:
             return
-        plan = every_row(data, phase, **options)
+        plan = data.every_row(phase, **options)
         with ExitStack() as stack:
             if keep_best is not None and data.validation is not None:
                 best = self.net_.temporary_callback("best_epoch", BestEpoch(keep_best))
@@ -83,9 +82,3 @@ class WholeDataClassifier(NetworkClassifier):
         probabilities = self._probabilities(data, recorder)
         believed = posterior(probabilities, data.codes, noise.transition_matrix)
         self._report_rows(data, believed, noise)
-
-
-def every_row(data: LabeledRows, phase: str = "train", **options: Any) -> EpochPlan:
-    """An epoch on all rows, under the labels as given."""
-    used = data.used
-    return EpochPlan(used, data.codes[used], data.weights[used], phase=phase, **options)
