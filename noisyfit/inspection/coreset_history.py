@@ -20,9 +20,8 @@ from noisyfit.inspection.style import (
     BLUE,
     GREEN,
     GREY,
-    clear_lines,
+    dress_shares_over_epochs,
     open_axes,
-    small_legend,
 )
 
 
@@ -110,10 +109,14 @@ class CoresetHistoryDisplay:
         >>> display.epochs.tolist()
         [1, 2, 3]
         """
-        once = "only methods that train in epochs have it; one that selects once is drawn by "
-        history = fitted_attribute(estimator, "history_", once + "GradientSpaceDisplay.")
+        history = fitted_attribute(
+            estimator,
+            "history_",
+            "only methods that train in epochs have it; a coreset that is selected once can be "
+            "drawn by GradientSpaceDisplay.",
+        )
         quality = fitted_attribute(
-            estimator, "label_quality_", "it is set by fit, not partial_fit."
+            estimator, "label_quality_", "it is set by fit, not by partial_fit."
         )
         coresets = [epoch for epoch in history if epoch.get("phase") == "coreset"]
         if not coresets:
@@ -233,22 +236,19 @@ class CoresetHistoryDisplay:
         if len(series) == 3 and series["recall"][-1] > 0:
             clean = series["purity"][-1] * series["size"][-1] / series["recall"][-1]
             self.lines_["clean share"] = ax.axhline(
-                clean, color=BLACK, linestyle=":", linewidth=1, label="right labels in all rows"
+                clean, color=BLACK, linestyle=":", linewidth=1, label="purity of all rows"
             )
-        first, last = int(epochs[0]), int(epochs[-1])
-        if first > 1:
-            ax.axvspan(1, first, color="0.93", zorder=0, label="no coreset yet")
-        ax.set(xlabel="epoch", ylabel="share", ylim=(0, 1.03), xlim=(1, max(last, 2)))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        clear_lines(ax)
-        small_legend(ax)
+        if epochs[0] > 1:
+            look = {"facecolor": "0.93", "edgecolor": "0.6", "label": "no coreset yet"}
+            ax.axvspan(0, epochs[0] - 0.5, zorder=0, **look)
+        dress_shares_over_epochs(ax, epochs, "share")
         self.ax_, self.figure_ = ax, figure
         return self
 
 
 # Colour, line style, marker, and what is drawn, in the order of the legend.
 LOOKS = {
-    "purity": (BLUE, "-", "o", "purity: right labels in the coreset"),
-    "recall": (GREEN, "--", "s", "recall: right labels that are in it"),
-    "size": (GREY, "-.", "^", "size: share of all rows"),
+    "purity": (BLUE, "-", "o", "purity"),
+    "recall": (GREEN, "--", "s", "recall"),
+    "size": (GREY, "-.", "^", "size"),
 }

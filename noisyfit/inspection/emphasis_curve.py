@@ -23,8 +23,8 @@ from noisyfit.inspection.style import (
     UNKNOWN_BARS,
     WRONG_BARS,
     clear_lines,
+    legend_above_data,
     open_axes,
-    small_legend,
 )
 from noisyfit.losses import emphasis_of
 from noisyfit.weighting import CallableEmphasis, Emphasis, resolve_emphasis
@@ -333,7 +333,7 @@ class EmphasisDisplay:
         look |= {"label": self.name, "clip_on": False, **line}
         (self.line_,) = ax.plot(p, weight, **look)
         ax.set(
-            xlabel="p: probability of the given label",
+            xlabel="p of the given label",
             ylabel="weight w(p), mean 1" if self.normalized else "weight w(p)",
             xlim=(0, 1),
             ylim=(0, 1.05 * max(line.get_ydata().max() for line in ax.lines) or 1),
@@ -357,8 +357,8 @@ class EmphasisDisplay:
             )
             bottom = bottom + heights
         clear_lines(ax)
-        if self.name is not None or groups:
-            small_legend(ax)
+        if ax.get_legend_handles_labels()[1]:
+            legend_above_data(ax)
         self.ax_, self.figure_ = ax, figure
         return self
 

@@ -8,7 +8,15 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from noisyfit.inspection.checks import as_codes, check_mask, check_rows, wrong_labels
-from noisyfit.inspection.style import BLACK, BLUE, GREY, ORANGE, clear_lines, open_axes
+from noisyfit.inspection.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    clear_lines,
+    legend_above_data,
+    open_axes,
+)
 from noisyfit.noise.validation import check_codes, check_probabilities
 
 # A coreset of less than this share of the rows is drawn with larger markers.
@@ -307,29 +315,26 @@ class GradientSpaceDisplay:
             self.points_[label] = ax.scatter(*xy[mask].T, **options)
         if self.zero is not None:
             zero = np.asarray(self.zero, dtype=np.float64)
-            mark = {"color": BLACK, "marker": "+", "s": 120, "linewidths": 1.6, "zorder": 5}
+            mark = {"color": BLACK, "marker": "+", "s": 250, "linewidths": 1.0, "zorder": 1}
             height = 0.0 if on_a_line else zero[1]
-            ax.scatter(zero[0], height, label="zero gradient: label as predicted", **mark)
+            ax.scatter(zero[0], height, label="zero: label as predicted", **mark)
         self._dress(ax, on_a_line)
         self.ax_, self.figure_ = ax, figure
         return self
 
     def _dress(self, ax: Any, on_a_line: bool) -> None:
-        names = ["first principal component", "second principal component"]
+        names = ["first component", "second component"]
         if self.explained_variance_ratio is not None:
             shares = np.asarray(self.explained_variance_ratio, dtype=np.float64)
             names = [
-                f"{name}\n({x:.0%} of the variance)" for name, x in zip(names, shares, strict=True)
+                f"{name}\n({x:.0%} of variance)" for name, x in zip(names, shares, strict=True)
             ]
         clear_lines(ax)
         if on_a_line:
-            ax.set(xlabel=names[0], ylabel="rows, spread out to be seen", ylim=(-1, 1), yticks=[])
+            ax.set(xlabel=names[0], ylabel="rows, spread out", ylim=(-0.6, 0.6), yticks=[])
         else:
-            ax.set(xlabel=names[0].replace("\n", " "), ylabel=names[1])
-            ax.set_aspect("equal", adjustable="datalim")
-        # Beside the rows, which may lie anywhere.
-        options = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 2, "frameon": False}
-        ax.legend(fontsize="small", borderaxespad=0.2, columnspacing=1.0, **options)
+            ax.set(xlabel=names[0], ylabel=names[1])
+        legend_above_data(ax)
 
 
 def _groups(
@@ -338,7 +343,7 @@ def _groups(
     """Which rows, what they are called and how they look; those drawn later lie on top."""
     everything = np.ones(n, dtype=bool)
     large = chosen is not None and chosen.mean() < FEW
-    filled: dict[str, Any] = {"s": 36 if large else 14, "zorder": 3}
+    filled: dict[str, Any] = {"s": 36 if large else 18, "zorder": 3}
     filled["edgecolors"] = BLACK if large else "none"
     if not large:
         filled["alpha"] = 0.75
@@ -359,8 +364,8 @@ def _groups(
     return [
         (~wrong & ~chosen, "right, left out", {"marker": "o", "edgecolors": BLUE, **hollow}),
         (wrong & ~chosen, "wrong, left out", {"marker": "^", "edgecolors": ORANGE, **hollow}),
-        (~wrong & chosen, "right, in the coreset", {"marker": "o", "facecolors": BLUE, **filled}),
         (wrong & chosen, "wrong, in the coreset", {"marker": "^", "facecolors": ORANGE, **filled}),
+        (~wrong & chosen, "right, in the coreset", {"marker": "o", "facecolors": BLUE, **filled}),
     ]
 
 

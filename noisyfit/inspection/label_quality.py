@@ -18,8 +18,8 @@ from noisyfit.inspection.style import (
     UNKNOWN_BARS,
     WRONG_BARS,
     clear_lines,
+    legend_above_data,
     open_axes,
-    small_legend,
 )
 from noisyfit.noise import estimate_noise, find_label_issues, label_quality
 
@@ -57,7 +57,7 @@ class LabelQualityDisplay:
     >>> from noisyfit.inspection import LabelQualityDisplay
     >>> display = LabelQualityDisplay([0.1, 0.9, 0.8], wrong=[True, False, False])
     >>> display.plot(bins=10).ax_.get_xlabel()
-    'label quality (0: surely wrong, 1: trustworthy)'
+    'label quality (1: trusted)'
     """
 
     def __init__(
@@ -233,11 +233,11 @@ class LabelQualityDisplay:
             bottom = bottom + height
         ax.set(
             xlim=(0, 1),
-            xlabel="label quality (0: surely wrong, 1: trustworthy)",
+            xlabel="label quality (1: trusted)",
             ylabel="rows",
         )
         clear_lines(ax)
-        small_legend(ax, title=self._judgement(judged), title_fontsize="small")
+        legend_above_data(ax, title=self._judgement(judged))
         self.ax_, self.figure_ = ax, figure
         return self
 
@@ -245,7 +245,7 @@ class LabelQualityDisplay:
         """What share is held to be wrong, in words."""
         lines = []
         if judged is not None:
-            lines.append(f"judged wrong: {judged.mean():.1%} of the rows")
+            lines.append(f"judged wrong: {judged.mean():.1%}")
         if self.noise_rate is not None:
             lines.append(f"estimated noise rate: {self.noise_rate:.1%}")
         return "\n".join(lines) or None

@@ -13,7 +13,13 @@ from noisyfit.inspection.checks import (
     wrong_labels,
 )
 from noisyfit.inspection.history import recorded
-from noisyfit.inspection.style import BLUE, GREEN, ORANGE, clear_lines, open_axes, small_legend
+from noisyfit.inspection.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    dress_shares_over_epochs,
+    open_axes,
+)
 
 
 class MemorizationDisplay:
@@ -216,15 +222,7 @@ class MemorizationDisplay:
             look = {"color": color, "linestyle": style, "marker": marker, "markersize": 4}
             look |= {"markevery": max(1, len(epochs) // 10), "label": label, **lines}
             (self.lines_[name],) = ax.plot(epochs, values, **look)
-        ax.set(
-            xlabel="epoch",
-            ylabel="share of the training rows of its kind",
-            xlim=(min(1, epochs[0]), max(epochs[-1], 2)),
-            ylim=(0, 1.03),
-        )
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        clear_lines(ax)
-        small_legend(ax)
+        dress_shares_over_epochs(ax, epochs, "share of these rows")
         self.ax_, self.figure_ = ax, figure
         return self
 
@@ -233,5 +231,5 @@ class MemorizationDisplay:
 LOOKS = {
     "clean_accuracy": (BLUE, "-", "o", "right labels: predicted right"),
     "corrected": (GREEN, "--", "^", "wrong labels: predicted right"),
-    "memorized": (ORANGE, "-.", "s", "wrong labels: learned by heart"),
+    "memorized": (ORANGE, "-.", "s", "wrong labels: memorized"),
 }

@@ -13,8 +13,9 @@ from noisyfit.noise import estimate_noise, transition_matrix
 
 QUANTITIES = ("estimated", "true", "difference")
 SMALLEST_FONT, LARGEST_FONT = 5.0, 11.0  # points
-# Wider than most characters of matplotlib's own font, in units of the font size.
-CHARACTER_WIDTH = 0.66
+# Of characters of matplotlib's own font, in units of the font size.
+NARROW = {".": 0.32, "-": 0.36, "+": 0.84}
+DIGIT_WIDTH = 0.64
 
 
 class TransitionMatrixDisplay:
@@ -228,7 +229,8 @@ class TransitionMatrixDisplay:
         n_classes = len(values)
         names = self._names(n_classes)
         side = float(np.clip(2.6 + 0.3 * n_classes, 3.6, 8.0))
-        figure, ax = open_axes(ax, (side * 1.15, side))
+        figure, ax = open_axes(ax, (side * 1.15, side), "compressed")
+        cells = CellSize.of(ax, n_classes, n_classes)
         largest = 1.0 if show != "difference" else max(float(np.abs(values).max()), 1e-3)
         self.image_ = ax.imshow(
             values,
@@ -239,13 +241,12 @@ class TransitionMatrixDisplay:
         self.colorbar_ = None
         if colorbar:
             label = {
-                "estimated": "estimated probability of the given label",
-                "true": "true probability of the given label",
-                "difference": "estimated minus true probability",
+                "estimated": "estimated probability",
+                "true": "true probability",
+                "difference": "estimated minus true",
             }
             self.colorbar_ = figure.colorbar(self.image_, ax=ax, label=label[show], shrink=0.8)
         ax.set(xlabel="given label", ylabel="true label")
-        cells = CellSize.of(ax, n_classes, n_classes)
         name_ticks(ax, names, cells, xticks_rotation)
         self.text_ = self._write(ax, values, cells, include_values, values_format, show)
         self.ax_, self.figure_ = ax, figure
@@ -293,8 +294,8 @@ class TransitionMatrixDisplay:
         if include is False or (include == "auto" and len(values) > 30):
             return None
         labels = [[_written(v, values_format, len(values), show) for v in row] for row in values]
-        longest = max(len(label) for row in labels for label in row)
-        font = min(cells.width / (CHARACTER_WIDTH * max(longest, 1)), 0.6 * cells.height)
+        widest = max(_width(label) for row in labels for label in row)
+        font = min(0.88 * cells.width / max(widest, DIGIT_WIDTH), 0.6 * cells.height)
         if include == "auto" and font < SMALLEST_FONT:
             return None
         size = float(np.clip(font, SMALLEST_FONT, LARGEST_FONT))
@@ -318,11 +319,14 @@ class TransitionMatrixDisplay:
 def _written(value: float, values_format: str | None, n_classes: int, show: str) -> str:
     if values_format is not None:
         return format(value, values_format)
-    sign = "+" if show == "difference" else ""
-    text = format(value + 0.0, f"{sign}.2f")
-    if n_classes <= 10:
-        return text
-    return "" if float(text) == 0 else text.replace("0.", ".", 1)
+    text = format(value, "+.2f" if show == "difference" else ".2f")
+    if float(text) == 0:
+        return "0" if n_classes <= 10 else ""
+    return text if n_classes <= 10 else text.replace("0.", ".", 1)
+
+
+def _width(text: str) -> float:
+    return sum(NARROW.get(character, DIGIT_WIDTH) for character in text)
 
 
 def check_matrix(matrix: Any, name: str) -> np.ndarray:
