@@ -103,8 +103,8 @@ for ax, title in zip(axes, ("estimated", "true", "estimated minus true"), strict
 # The coreset
 # -----------
 # What CRUST trains on: its purity lies far above that of all rows, and next to no right label is
-# lost. In gradient space rows whose label agrees with the prediction are near zero; the coreset is
-# taken from there.
+# lost. In gradient space, here that of the held-out probabilities above, rows are nearer to zero
+# the better their label agrees with the prediction; the coreset is the near side of each cluster.
 
 coreset, axes = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
 CoresetHistoryDisplay.from_estimator(crust, ax=axes[0])
