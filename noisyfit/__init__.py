@@ -7,10 +7,11 @@ scikit-learn classifier; `ForwardClassifier`, `TRevisionClassifier`, `LDMIClassi
 
 Underneath, usable without them: `noisyfit.selection` (gradients to medoids), `noisyfit.weighting`
 and `noisyfit.losses` (derivatives by design), `noisyfit.noise` (corrupting labels, estimating
-noise, ranking rows).
+noise, ranking rows). To see what a fit did: `noisyfit.inspection` (displays) and
+`noisyfit.callbacks` (records, where the truth is known).
 """
 
-from noisyfit import losses, noise, selection, weighting
+from noisyfit import callbacks, inspection, losses, noise, selection, weighting
 from noisyfit.estimators import (
     CoresetClassifier,
     CoTeachingClassifier,
@@ -39,6 +40,8 @@ __all__ = [
     "PENCILClassifier",
     "RobustLossClassifier",
     "TRevisionClassifier",
+    "callbacks",
+    "inspection",
     "losses",
     "noise",
     "selection",

@@ -25,7 +25,8 @@ ARROWS: dict[str, set[str]] = {
     "selection": {"_peaked"},
     "weighting": set(),
     "noise": {"_peaked"},
-    "inspection": set(),
+    "inspection": {"noise", "weighting", "losses"},  # displays from predictions need an estimate
+    "callbacks": {"noise"},
     "losses": {"weighting"},
     "training": {"selection", "losses", "weighting", "noise", "_compat", "_peaked"},
     "estimators": {
@@ -39,7 +40,15 @@ ARROWS: dict[str, set[str]] = {
     },
 }
 OPTIONAL = {"matplotlib", "pandas", "polars", "tqdm", "cleanlab", "kmedoids", "imblearn", "pyarrow"}
-PUBLIC_FOLDERS = ("augmentation", "selection", "weighting", "losses", "noise", "inspection")
+PUBLIC_FOLDERS = (
+    "augmentation",
+    "callbacks",
+    "inspection",
+    "losses",
+    "noise",
+    "selection",
+    "weighting",
+)
 MAX_LINES = 450
 LONGER_FOR_A_REASON: dict[str, str] = {}
 

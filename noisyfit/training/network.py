@@ -180,8 +180,13 @@ class PlannedNet(skorch.NeuralNet):
         return losses * weights
 
     def predict(self, X: Any) -> np.ndarray:
-        """Class codes, for skorch's scoring callbacks."""
-        return self.predict_proba(X).argmax(axis=1)
+        """Class codes of `Rows`, or of what skorch's scoring callbacks pass."""
+        if not isinstance(X, Rows):
+            return self.predict_proba(X).argmax(axis=1)
+        # A block at a time: of many classes, the logits of all rows would not fit into memory.
+        blocks = torch.arange(len(X)).split(PREDICTION_BATCH_SIZE)
+        codes = [predict_logits(self.module_, X, block.numpy()).argmax(dim=1) for block in blocks]
+        return torch.cat(codes).cpu().numpy()
 
     def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
