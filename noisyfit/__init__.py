@@ -12,6 +12,7 @@ noise, ranking rows).
 
 from noisyfit import losses, noise, selection, weighting
 from noisyfit.estimators import (
+    CarriedWeights,
     CoresetClassifier,
     CoTeachingClassifier,
     CRUSTClassifier,
@@ -29,6 +30,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CRUSTClassifier",
+    "CarriedWeights",
     "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",
