@@ -13,6 +13,7 @@ noise, ranking rows). To see what a fit did: `noisyfit.inspection` (displays) an
 
 from noisyfit import callbacks, inspection, losses, noise, selection, weighting
 from noisyfit.estimators import (
+    CarriedWeights,
     CoresetClassifier,
     CoTeachingClassifier,
     CRUSTClassifier,
@@ -30,6 +31,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CRUSTClassifier",
+    "CarriedWeights",
     "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",
