@@ -23,8 +23,8 @@ ARROWS: dict[str, set[str]] = {
     "_peaked": set(),
     "selection": {"_peaked"},
     "weighting": set(),
-    "noise": {"_peaked"},
-    "inspection": set(),
+    "noise": {"_compat", "_peaked"},
+    "inspection": {"noise", "_compat"},
     "losses": {"weighting"},
     "training": {"selection", "losses", "weighting", "noise", "_compat", "_peaked"},
     "estimators": {
