@@ -142,7 +142,9 @@ def _value(value: Any) -> str:
     if isinstance(value, bool | Integral):
         return str(value)
     if isinstance(value, Real):
-        return f"{float(value):.5g}"
+        number = float(value)
+        whole = number.is_integer() and abs(number) < 1e12
+        return str(int(number)) if whole else f"{number:.6g}"
     return _text(value)
 
 

@@ -63,7 +63,7 @@ class LabelReport:
     ...     classifier, X, y_given, data=X.reshape(-1, 8, 8), n_rows=20
     ... )
     >>> report
-    LabelReport(20 of 537 rows, estimated noise rate 0.1...)
+    LabelReport(20 of 537 rows, estimated noise rate 0.0...)
     >>> bool(wrong[report.rows].all())
     True
 
@@ -111,7 +111,8 @@ class LabelReport:
             Names of the columns shown. None: those of a DataFrame, else their numbers.
         index : sequence of n names, default=None
             A name for each row, shown and exported beside its position; names may repeat. None:
-            the index of ``y``, ``X`` or ``data``, the first of them that is from pandas.
+            the index of ``y``, ``X`` or ``data``, the first of them that is from pandas, unless
+            it only counts the rows.
         row_numbers : array-like of n int, default=None
             Positions of the rows in the data that the review will be applied to, where they are
             a part of it. None: 0 to n - 1.
@@ -299,10 +300,16 @@ class LabelReport:
 
 
 def _index_of(index: Any, candidates: Sequence[Any]) -> Any:
-    """Names of the rows: those given, or the index of the first object from pandas."""
+    """Names of the rows: those given, or the index of the first object from pandas.
+
+    An index that only counts the rows says nothing that their positions don't.
+    """
     if index is not None:
         return list(index)
-    return next((data.index for data in candidates if hasattr(data, "iloc")), None)
+    names = next((data.index for data in candidates if hasattr(data, "iloc")), None)
+    if names is not None and names.dtype.kind == "i" and (names == np.arange(len(names))).all():
+        return None
+    return names
 
 
 def _positions(row_numbers: ArrayLike | None, n: int) -> NDArray[np.intp]:

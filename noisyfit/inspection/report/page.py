@@ -56,7 +56,7 @@ def render_page(title: str, summary: str, data: dict[str, Any]) -> str:
 
 
 def as_json_block(data: Any) -> str:
-    """JSON that can stand inside a ``<script>`` element.
+    r"""JSON that can stand inside a ``<script>`` element.
 
     Parameters
     ----------

@@ -74,12 +74,14 @@ def matrix_picture(matrix: NDArray[np.float64], names: Sequence[str]) -> Element
     n = len(matrix)
     if n > MOST_CLASSES:
         return None
-    cell = min(46.0, 300 / n)
-    short = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names]
+    cell = min(64.0, 300 / n)
+    short = [
+        name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names
+    ]
     longest = max(map(len, short))
     # Names that are wider than a column are written at a slant.
     slanted = longest * 6.6 > cell - 4
-    left = 24 + 6.6 * longest
+    left = 34 + 6.6 * longest
     top = 26 + (5.2 * longest if slanted else 12)
     right = 5.2 * longest if slanted else 8
     size = cell * n

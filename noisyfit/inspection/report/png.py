@@ -13,7 +13,7 @@ COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # channels -> grey, red-green-blue, the same 
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """One image as a PNG file.
+    r"""One image as a PNG file.
 
     Each line is stored as differences from its neighbours where that makes its numbers smaller,
     the usual rule of thumb for what compresses well.
@@ -32,7 +32,7 @@ def encode_png(image: NDArray[np.uint8]) -> bytes:
     --------
     >>> import numpy as np
     >>> encode_png(np.zeros((2, 3, 1), dtype=np.uint8))[:8]
-    b'\\x89PNG\\r\\n\\x1a\\n'
+    b'\x89PNG\r\n\x1a\n'
     """
     height, width, channels = image.shape
     left, above = np.zeros_like(image), np.zeros_like(image)

@@ -13,9 +13,9 @@ function pickClass(i, chosen) {
   const list = field("picker-classes");
   const fill = () => {
     const wanted = search.value.toLowerCase();
-    const codes = report.classes.keys().filter(
+    const codes = [...report.classes.keys()].filter(
       (code) => code !== report.given[i] && report.classes[code].toLowerCase().includes(wanted),
-    ).toArray();
+    );
     list.replaceChildren(...codes.slice(0, MOST_CLASSES).map((code) => {
       const button = element("button", { type: "button" },
         element("bdi", { textContent: shown(code) }));

@@ -197,6 +197,7 @@ addEventListener("beforeunload", (event) => {
   if (!decisions.stored && !decisions.exported && decisions.of.size) event.preventDefault();
 });
 
+field("rows").dataset.kind = report.contents.kind;
 decisions.restore();
 fillClassFilter(field("given"), report.given);
 fillClassFilter(field("believed"), report.believed);
