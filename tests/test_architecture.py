@@ -39,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
 }
 # The command line is a second front door.
 ARROWS["__main__"] = {"command_line"}
-ARROWS["command_line"] = {*ARROWS, "__init__"}
+ARROWS["command_line"] = set(ARROWS)
 OPTIONAL = {"matplotlib", "pandas", "polars", "tqdm", "cleanlab", "kmedoids", "imblearn", "pyarrow"}
 PUBLIC_FOLDERS = ("selection", "weighting", "losses", "noise", "inspection")
 MAX_LINES = 450

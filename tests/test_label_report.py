@@ -371,7 +371,9 @@ class Browser:
 
     def texts(self, selector):
         return self.script(
-            "[...document.querySelectorAll(arguments[0])].map((node) => node.textContent.toWellFormed())", selector
+            """[...document.querySelectorAll(arguments[0])].map(
+              (node) => node.textContent.toWellFormed())""",
+            selector,
         )
 
     def exported(self):

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from noisyfit import CoresetClassifier
+from noisyfit.estimators import CoresetClassifier
 
 from .columns import Columns
 
