@@ -41,7 +41,8 @@ function makeCard(i) {
     actionButton("keep", "1", "Keep", given),
     ...(differs ? [actionButton("relabel", "2", "Relabel to", believed)] : []),
     actionButton("drop", "3", "Drop"),
-    actionButton("other", "4", "Other label…"));
+    // Of two classes the other one is the believed one.
+    ...(differs && report.classes.length === 2 ? [] : [actionButton("other", "4", "Other label…")]));
   const side = element("div", { className: "side" }, labels, actions);
   const card = element("article", { className: "card", tabIndex: -1, "data-row": i,
     "aria-label": `Row ${report.rows[i]}, given ${shown(given)}, believed ${shown(believed)}` },
