@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from noisyfit.command_line import classifier, main
-from noisyfit.command_line.columns import prepared, sort_columns
+from noisyfit.command_line.columns import Columns, prepared, sort_columns
 from noisyfit.command_line.errors import CommandError
 from noisyfit.command_line.progress import progress_bar
 from noisyfit.command_line.table import check_columns, labels_of, read_table
@@ -258,6 +258,20 @@ def test_what_each_column_is():
     assert list(ready.columns) == columns.used
     assert ready["date"].diff()[1:].tolist() == [86400.0] * (n - 1)
     assert ready["flag"].tolist()[:2] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_classes", "judge"),
+    [
+        ("numeric", 20, "HistGradientBoostingClassifier"),
+        ("numeric", 21, "RandomForestClassifier"),
+        ("text", 21, "LogisticRegression"),
+    ],
+)
+def test_what_judges_a_table(kind, n_classes, judge):
+    columns = Columns(**{kind: ["a"]})
+    chosen = classifier.classifier_for(columns, np.arange(n_classes), 0, lambda: None)
+    assert type(chosen.estimator.estimator[-1]).__name__ == judge
 
 
 def test_missing_and_infinite_values_are_made_plain():

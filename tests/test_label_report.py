@@ -190,6 +190,12 @@ def test_features_are_shown_with_their_names():
     assert describe_rows(polars, np.array([1, 0])) == expected
     wide = describe_rows(np.zeros((1, 50)), np.array([0]))
     assert (len(wide["names"]), len(wide["values"]), wide["n_hidden"]) == (30, 30, 20)
+    lists = pd.DataFrame({"l": [np.array([1, 2])], "m": [[3]], "d": [pd.Timestamp("2020-01-01")]})
+    assert describe_rows(lists, np.array([0]))["values"] == [
+        ["[1 2]"],
+        ["[3]"],
+        ["2020-01-01 00:00:00"],
+    ]
     twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
     assert describe_rows(twice, np.array([0]))["values"] == [["1"], ["2"]]
     assert describe_rows(np.array([[1234567.0, 5e-7]]), np.array([0]))["values"] == [
@@ -246,6 +252,7 @@ def test_thumbnails_of_any_layout_and_range():
     assert set(small.reshape(-1).tolist()) <= {0, 100, 200}
     assert decoded(thumbnails(np.array([[[np.nan, 1.0]]]))[0]).tolist() == [[0, 255]]
     assert value_limits(np.full((1, 2, 2), np.nan)) == (0, 1)
+    assert value_limits(np.array([[[-np.inf, -2.0], [np.nan, 5.0]]])) == (-2, 5)
 
 
 def test_thumbnails_of_all_rows_share_one_scale():

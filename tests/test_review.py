@@ -10,7 +10,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from noisyfit.noise import apply_review
@@ -80,6 +80,8 @@ def test_where_the_review_comes_from_makes_no_difference(tmp_path):
         (np.array([b"a", b"b", b"a"]), b"b"),
         (np.array(["2020-01-01", "2021-01-01", "2020-01-01"], dtype="M8[D]"), None),
         (np.array(["", "=x", "'=x"], dtype=object), "=x"),
+        (np.array(["=x", "'=x", "''=x"], dtype=object), "'=x"),
+        (np.array(["a\rb", "a\nb", "a\r\nb"], dtype=object), "a\nb"),
     ],
     ids=str,
 )
@@ -95,7 +97,9 @@ def test_labels_come_back_as_they_were(labels, to):
             "new_label": [text[labels[labels == to].tolist()[0]]],
         }
     )
-    result = apply_review(io.StringIO(review.to_csv(index=False)), labels)
+    result = apply_review(
+        io.BytesIO(review.to_csv(index=False, quoting=csv.QUOTE_ALL).encode()), labels
+    )
     assert result.y.dtype == labels.dtype
     assert result.y[0] == target
     assert type(result.y[0]) is type(target)
@@ -251,6 +255,8 @@ def test_a_review_of_any_labels_is_read_back(y, data):
 
 
 @given(UNICODE)
+@example("'=x")
+@example("\u3000=x")
 def test_protected_text_is_no_formula(text):
     assert unprotect(protect(text)) == text or protect(text) == text
     if protect(text) == text:

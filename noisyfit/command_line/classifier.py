@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +19,8 @@ from noisyfit.estimators import CoresetClassifier
 
 from .columns import Columns
 
+# Boosting grows a tree for each class in each of its hundred rounds; a forest's trees serve all.
+MOST_CLASSES_BOOSTED = 20
 MOST_CATEGORIES = 250  # boosted trees take 255 of a column; the rarest are taken together
 FOLDS, ROUNDS = 3, 2
 # Each round fits a clone per fold (later ones have two folds), and then there is the last fit.
@@ -26,18 +28,18 @@ N_FITS = FOLDS + 2 * (ROUNDS - 1) + 1
 
 
 def classifier_for(
-    columns: Columns, n_rows: int, random_state: int, fitted: Callable[[], None]
+    columns: Columns, labels: np.ndarray, random_state: int, fitted: Callable[[], None]
 ) -> CoresetClassifier:
     """A classifier that judges every row by clones not fitted on it.
 
-    Boosted trees for numbers and categories, a linear model where there is text.
+    A linear model where there is text, else boosted trees, or a forest for very many classes.
 
     Parameters
     ----------
     columns : Columns
         What the columns of `columns.prepared` are.
-    n_rows : int
-        How many rows there are.
+    labels : ndarray of shape (n,)
+        The given labels.
     random_state : int
         Seed.
     fitted : callable
@@ -48,27 +50,32 @@ def classifier_for(
     CoresetClassifier
         Not fitted yet.
     """
-    estimator = _linear(columns, n_rows) if columns.text else _trees(columns, random_state)
+    if columns.text:
+        estimator = _linear(columns, len(labels))
+    else:
+        estimator = _trees(columns, len(np.unique(labels)), random_state)
     return CoresetClassifier(
         Counted(estimator, fitted), cross_fit=FOLDS, rounds=ROUNDS, random_state=random_state
     )
 
 
-def _trees(columns: Columns, random_state: int) -> Pipeline:
+def _trees(columns: Columns, n_classes: int, random_state: int) -> Pipeline:
     categories = OrdinalEncoder(
         max_categories=MOST_CATEGORIES, handle_unknown="use_encoded_value", unknown_value=-1
     )
-    return make_pipeline(
-        ColumnTransformer(
-            [
-                ("categories", categories, columns.categorical),
-                ("numbers", "passthrough", columns.numeric),
-            ]
-        ),
-        HistGradientBoostingClassifier(
-            categorical_features=np.arange(len(columns.categorical)), random_state=random_state
-        ),
+    encoder = ColumnTransformer(
+        [
+            ("categories", categories, columns.categorical),
+            ("numbers", "passthrough", columns.numeric),
+        ]
     )
+    if n_classes > MOST_CLASSES_BOOSTED:
+        forest = RandomForestClassifier(200, min_samples_leaf=3, random_state=random_state)
+        return make_pipeline(encoder, forest)
+    boosting = HistGradientBoostingClassifier(
+        categorical_features=np.arange(len(columns.categorical)), random_state=random_state
+    )
+    return make_pipeline(encoder, boosting)
 
 
 def _linear(columns: Columns, n_rows: int) -> Pipeline:

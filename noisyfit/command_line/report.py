@@ -48,7 +48,7 @@ def report(options: argparse.Namespace) -> None:
     _describe(columns, labels)
     learnt = prepared(features, columns)
     with progress_bar(N_FITS, "fitting") as step:
-        classifier = classifier_for(columns, len(rows), options.random_state, step)
+        classifier = classifier_for(columns, labels, options.random_state, step)
         try:
             classifier.fit(learnt, labels)
         except ValueError as error:

@@ -3,6 +3,6 @@
 - `LabelReport`: one HTML file with the suspicious rows, to keep, relabel or drop by keyboard.
 """
 
-from .report import LabelReport
+from noisyfit.inspection.report import LabelReport
 
 __all__ = ["LabelReport"]

@@ -60,6 +60,8 @@ def is_missing(value: Any) -> bool:
         return value is None or bool(value != value)
     except TypeError:  # pandas.NA has no truth value
         return True
+    except ValueError:  # nor has an array, which a cell of a DataFrame may hold
+        return False
 
 
 def label_texts(classes: NDArray[Any]) -> list[str]:

@@ -74,15 +74,20 @@ def value_limits(images: NDArray[Any]) -> tuple[float, float]:
     """
     if images.dtype.kind == "b":
         return 0.0, 1.0
-    finite = images[np.isfinite(images)] if images.dtype.kind == "f" else images
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
+    low, high = _range(images)
+    if not np.isfinite([low, high]).all():
+        finite = images[np.isfinite(images)]
+        low, high = _range(finite) if finite.size else (0.0, 1.0)
     if low >= 0 and images.dtype.kind == "f" and high <= 1:
         return 0.0, 1.0
     if low >= 0 and 128 <= high <= 255:
         return 0.0, 255.0
     return low, high
+
+
+def _range(images: NDArray[Any]) -> tuple[float, float]:
+    """Smallest and largest number beside NaN, with no copy of the images."""
+    return float(np.fmin.reduce(images, axis=None)), float(np.fmax.reduce(images, axis=None))
 
 
 def _shrunk(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
