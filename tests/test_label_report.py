@@ -6,8 +6,11 @@ import base64
 import io
 import json
 import re
+import runpy
 import shutil
+import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -609,3 +612,15 @@ def test_a_browser_that_keeps_nothing_says_so(browser, tmp_path):
         browser.chrome.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
     page = browser.open(report, tmp_path)
     assert not page.find("#warning").is_displayed()
+
+
+def test_the_benchmark_measures_a_page(browser, monkeypatch, tmp_path):
+    script = Path(__file__).resolve().parents[1] / "examples" / "benchmarks" / "report_page.py"
+    monkeypatch.setattr(sys, "path", [str(script.parent), *sys.path])
+    names = runpy.run_path(str(script))
+    kinds = dict(names["kinds_of_rows"](60))
+    assert len(kinds) == 4
+    page = names["report_on"](kinds["14 features"], 60).save(tmp_path / "page.html")
+    times = names["measure"](browser.chrome, page.as_uri(), 2)
+    assert [len(seconds) for seconds in times] == [2, 2, 2, 2]
+    assert min(map(min, times)) > 0
