@@ -103,7 +103,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The number (or total weight) of the rows that each of them stands for.
     label_quality_ : ndarray of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
-        is right.
+        is right, as a mean of all rounds.
     transduction_ : ndarray of shape (n_samples,)
         The label believed to be right for each training row.
     noise_rate_ : float
@@ -279,6 +279,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             believed[trusted] = codes[trusted]
         self.transduction_ = self.classes_[believed]
         self.label_quality_ = label_quality(probabilities, codes, "self_confidence")
+        self.label_quality_[rows] = verdict.quality
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 
