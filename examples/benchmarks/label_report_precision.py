@@ -38,6 +38,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import OneHotEncoder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 from _command_line import count
 from _data import SETS, data_path
 from _shared import format_table, require, use_one_thread
