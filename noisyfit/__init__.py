@@ -11,6 +11,7 @@ noise, ranking rows).
 """
 
 from noisyfit import losses, noise, selection, weighting
+from noisyfit._version import __version__ as __version__
 from noisyfit.estimators import (
     CoresetClassifier,
     CoTeachingClassifier,
@@ -24,8 +25,7 @@ from noisyfit.estimators import (
     RobustLossClassifier,
     TRevisionClassifier,
 )
-
-__version__ = "0.1.0.dev0"
+from noisyfit.persistence import load, save
 
 __all__ = [
     "CRUSTClassifier",
@@ -39,8 +39,10 @@ __all__ = [
     "PENCILClassifier",
     "RobustLossClassifier",
     "TRevisionClassifier",
+    "load",
     "losses",
     "noise",
+    "save",
     "selection",
     "weighting",
 ]
