@@ -36,6 +36,8 @@ _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 def to_npy(array: np.ndarray) -> bytes:
     """Bytes of a ``.npy`` file."""
+    if array.size and not array.dtype.itemsize:
+        raise TypeError(f"noisyfit.save takes no arrays of dtype {array.dtype}, of no bytes.")
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, array, allow_pickle=False)
     return buffer.getvalue()
@@ -51,12 +53,13 @@ def from_npy(data: bytes, name: str) -> np.ndarray:
     }[version]
     shape, fortran, dtype = read(buffer, max_header_size=_LONGEST_HEADER)
     content = len(data) - buffer.tell()
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize != content:
+    whole = 0 in shape or (dtype.itemsize > 0 and min(shape, default=1) > 0)
+    if dtype.hasobject or not whole or math.prod(shape) * dtype.itemsize != content:
         raise LoadError(
             f"{name} announces an array of shape {shape} and dtype {dtype}, but holds {content} "
             "bytes."
         )
-    if 0 in shape or not dtype.itemsize:
+    if 0 in shape:
         return np.zeros(shape, dtype, order="F" if fortran else "C")
     flat = np.frombuffer(data, dtype, offset=buffer.tell()).copy()
     return flat.reshape(shape, order="F" if fortran else "C")

@@ -175,7 +175,7 @@ class Reader:
     def tensor(self, name: str) -> Tensor:
         """A tensor that lies beside the JSON, on the CPU."""
         self._taken.add(name)
-        return self.tensors[name]
+        return self.tensors[name].clone()
 
     def check_all_taken(self) -> None:
         """Raise where something in the file was for nothing."""

@@ -6,7 +6,6 @@ import importlib
 from typing import Any
 
 import sklearn
-from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from noisyfit import estimators
@@ -16,18 +15,24 @@ from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.foreign import holds_own, is_foreign, is_own
 from noisyfit.persistence.network import check_device, check_network, decode_net, encode_net
 
-# Public classes of scikit-learn that are written part by part where noisyfit's are among the parts.
+# Classes of scikit-learn that are written part by part where noisyfit's are among the parts. The
+# two private ones are what calibration and searches keep; without them those could not be written.
 _HOLDERS: dict[str, str] = {
     "AdaBoostClassifier": "sklearn.ensemble",
     "BaggingClassifier": "sklearn.ensemble",
+    "CalibratedClassifierCV": "sklearn.calibration",
     "ColumnTransformer": "sklearn.compose",
     "FeatureUnion": "sklearn.pipeline",
     "FixedThresholdClassifier": "sklearn.model_selection",
     "FrozenEstimator": "sklearn.frozen",
+    "GridSearchCV": "sklearn.model_selection",
     "OneVsRestClassifier": "sklearn.multiclass",
     "Pipeline": "sklearn.pipeline",
+    "RandomizedSearchCV": "sklearn.model_selection",
     "StackingClassifier": "sklearn.ensemble",
     "VotingClassifier": "sklearn.ensemble",
+    "_CalibratedClassifier": "sklearn.calibration",
+    "_PassthroughScorer": "sklearn.metrics._scorer",
 }
 # Of imbalanced-learn, for pipelines with a sampler.
 _IMBALANCED = "imblearn.pipeline"
@@ -53,8 +58,11 @@ def _encode_own(value: Any, writer: Writer) -> dict[str, Json]:
         record["net"] = encode_net(net, writer, sizes)
         if record["net"]["network"]["layers"] is None:
             check_network(net, parameters, sizes)
-    with writer.inside(may_be_missing=trains):
-        record["attributes"] = writer.encode_all(attributes)
+    record["attributes"] = {}
+    for name, item in attributes.items():
+        # Beside the parameters it is the only place where a function may lie.
+        with writer.inside(may_be_missing=trains and name == "emphasis_"):
+            record["attributes"][name] = writer.encode(item, name)
     return {**record, "requests": _requests_of(value)}
 
 
@@ -132,7 +140,7 @@ def _holder(name: str) -> Any:
     if not known:
         raise LoadError(f"The file names {name!r}, which noisyfit.save does not name.")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute, None)
     except ImportError as error:
         raise ImportError(
             f"The file holds a {attribute} of {module}: install imbalanced-learn to load it."
@@ -145,12 +153,10 @@ def _encode_holder(value: Any, writer: Writer) -> dict[str, Json]:
     if kind.__module__ == _IMBALANCED and kind.__name__ == "Pipeline":
         name = f"{_IMBALANCED}:Pipeline"
     elif kind.__name__ not in _HOLDERS or _holder(name) is not kind:
-        hint = ""
-        if hasattr(value, "best_estimator_"):
-            hint = " Save its best_estimator_, what it found."
+        known = sorted(name for name in _HOLDERS if not name.startswith("_"))
         raise TypeError(
             f"noisyfit.save can't write a {kind.__name__} around an estimator of noisyfit; of "
-            f"scikit-learn it writes {sorted(_HOLDERS)}.{hint}"
+            f"scikit-learn it writes {known}. Save the estimator inside instead."
         )
     state = {k: v for k, v in vars(value).items() if k != "_metadata_request"}
     with writer.inside():
@@ -176,7 +182,7 @@ CODECS = (
     Codec("estimator", is_own, _encode_own, _decode_own, shared=True),
     Codec(
         "holder",
-        lambda value: isinstance(value, BaseEstimator) and is_foreign(value) and holds_own(value),
+        lambda value: is_foreign(value) and holds_own(value),
         _encode_holder,
         _decode_holder,
         shared=True,

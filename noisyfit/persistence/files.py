@@ -23,18 +23,6 @@ from noisyfit.persistence.registry import new_reader, new_writer
 ESTIMATOR = "estimator.json"
 # Whose version is noted, for people: "numpy", "torch" and what else makes predictions.
 _NOTED = ("numpy", "scipy", "scikit-learn", "torch", "skorch")
-# What malformed records raise where they are read; the errors of user code are among them.
-_MALFORMED = (
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    MemoryError,
-    SyntaxError,
-)
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -88,8 +76,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict_proba(X) == classifier.predict_proba(X)).all())
     True
     """
-    if isinstance(estimator, type):
-        raise TypeError(f"estimator must be an instance, got the class {estimator.__name__}.")
+    if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+        raise TypeError(f"estimator must be an estimator, got {describe(estimator)}.")
     writer = new_writer()
     try:
         record = writer.encode(estimator)
@@ -97,8 +85,6 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             "the estimator holds itself, or is nested too deep to be written."
         ) from error
-    if record.get("type") not in ("estimator", "holder", "skops"):
-        raise TypeError(f"estimator must be an estimator, got {describe(estimator)}.")
     members = {ESTIMATOR: json.dumps(record, allow_nan=False).encode(), **writer.members}
     if writer.tensors:
         members[WEIGHTS] = write_tensors(writer.tensors)
@@ -203,7 +189,9 @@ def load(
         reader.check_all_taken()
     except LoadError as error:
         raise LoadError(f"{os.fspath(path)} can't be loaded: {error}") from error
-    except _MALFORMED as error:
+    except ImportError:
+        raise
+    except Exception as error:  # a file that was made with care may have anything go wrong
         raise LoadError(
             f"{os.fspath(path)} can't be loaded: something in it is not what noisyfit.save writes, "
             f"or does not go with what was passed ({type(error).__name__}: {error})."

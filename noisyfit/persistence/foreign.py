@@ -29,7 +29,8 @@ def is_own(value: Any) -> bool:
 
 def is_foreign(value: Any) -> bool:
     """Whether an object is an estimator of another package, or anything else of scikit-learn."""
-    if isinstance(value, type) or type(value).__module__.partition(".")[0] == "noisyfit":
+    packages = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
+    if isinstance(value, type) or "noisyfit" in packages:
         return False
     return isinstance(value, BaseEstimator) or type(value).__module__.startswith("sklearn.")
 
@@ -81,18 +82,21 @@ def _encode_foreign(value: Any, writer: Writer) -> dict[str, Json]:
 
 def _decode_foreign(record: dict[str, Json], reader: Reader) -> Any:
     io_ = _skops(f"Loading a {record['class']}")
-    name, data = record["member"], reader.member(record["member"])
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        check_stored(archive, len(data), name, names=_ANY_NAME)
-    untrusted = io_.get_untrusted_types(data=data)
-    unknown = sorted(set(untrusted) - set(reader.trusted))
+    # All of the file's at once, so that one error names all that is to be trusted.
+    members = {name: data for name, data in reader.members.items() if name.startswith("skops/")}
+    untrusted: set[str] = set()
+    for name, data in members.items():
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            check_stored(archive, len(data), name, names=_ANY_NAME)
+        untrusted.update(io_.get_untrusted_types(data=data))
+    unknown = sorted(untrusted - set(reader.trusted))
     if unknown:
         raise LoadError(
-            f"The file holds a {record['class']} with parts of the types {unknown}, which skops "
+            f"The file holds a {record['class']}, and parts of the types {unknown}, which skops "
             "does not trust unasked. If you trust whoever wrote the file, pass "
             f"noisyfit.load(..., trusted={unknown})."
         )
-    return io_.loads(data, trusted=list(untrusted))
+    return io_.loads(reader.member(record["member"]), trusted=sorted(untrusted))
 
 
 CODECS = (Codec("skops", is_foreign, _encode_foreign, _decode_foreign, shared=True),)

@@ -32,7 +32,7 @@ def _encode_values(values: Any, writer: Writer) -> dict[str, Json]:
     import pandas as pd
 
     dtype = values.dtype
-    if isinstance(dtype, np.dtype):
+    if isinstance(dtype, np.dtype) or isinstance(values, pd.arrays.NumpyExtensionArray):
         return {"kind": "numpy", "values": writer.encode(np.asarray(values), "values")}
     if isinstance(dtype, pd.CategoricalDtype):
         return {
@@ -103,6 +103,7 @@ def _encode_index(value: Any, writer: Writer) -> dict[str, Json]:
         body = {"levels": levels, "codes": codes}
     else:
         body = {"values": _encode_values(value.array, writer)}
+        body["frequency"] = getattr(value, "freqstr", None)
     return {**body, "names": writer.encode(list(value.names), "names")}
 
 
@@ -116,7 +117,10 @@ def _decode_index(record: dict[str, Json], reader: Reader) -> Any:
         levels, codes = reader.decode(record["levels"]), reader.decode(record["codes"])
         return pd.MultiIndex(levels, codes, names=names)
     values = _decode_values(record["values"], reader)
-    return pd.Index(values, name=names[0], dtype=values.dtype)
+    index = pd.Index(values, name=names[0], dtype=values.dtype)
+    if record["frequency"] is not None:
+        index.freq = record["frequency"]
+    return index
 
 
 def _encode_series(value: Any, writer: Writer) -> dict[str, Json]:

@@ -18,7 +18,6 @@ from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.names import MISSING, describe, public_class, public_name
 from noisyfit.training.modules import MLP, SparseLinear
-from noisyfit.training.seeding import isolated_seed
 
 # Built from their parts; all others build theirs themselves.
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
@@ -76,7 +75,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def build_layers(record: Json, reader: Reader) -> nn.Module:
-    """The network that `layers_of` has described, with weights yet to come."""
+    """The network that `layers_of` has described, with weights yet to come (`restore_weights`).
+
+    They take no memory until then, so a file that announces more weights than it has is harmless.
+    """
+    with torch.device("meta"):
+        return _build(record, reader)
+
+
+def _build(record: Json, reader: Reader) -> nn.Module:
     name = record["class"]
     kind = _OWN[name] if name in _OWN else public_class(name)
     if not issubclass(kind, nn.Module):
@@ -85,7 +92,7 @@ def build_layers(record: Json, reader: Reader) -> nn.Module:
         return kind(**reader.decode_all(record["arguments"]))
     module = kind()
     for child, part in record["parts"].items():
-        module.add_module(child, build_layers(part, reader))
+        module.add_module(child, _build(part, reader))
     return module
 
 
@@ -94,16 +101,17 @@ def _is_rebuilt(module: nn.Module, writer: Writer, record: Json) -> bool:
     from noisyfit.persistence.registry import new_reader
 
     try:
-        with isolated_seed(0, torch.device("cpu")):
-            rebuilt = build_layers(record, new_reader(writer.members, writer.tensors))
+        rebuilt = build_layers(record, new_reader(writer.members, writer.tensors))
     except (LookupError, TypeError, ValueError, RuntimeError, AssertionError):
         return False  # torch says in its own ways that arguments are missing
-    return _own_state(rebuilt) == _own_state(module)
+    n_kept = len(rebuilt.state_dict())
+    n_tensors = sum(len(list(tensors)) for tensors in (rebuilt.parameters(), rebuilt.buffers()))
+    return n_kept == n_tensors and _own_state(rebuilt) == _own_state(module)
 
 
 def _own_state(module: nn.Module) -> list[Any]:
     """What two modules have to have in common to be of one kind, but for their weights."""
-    state: list[Any] = [repr(module)]
+    state: list[Any] = [repr(module), len(list(module.parameters()))]
     for name, part in module.named_modules():
         hooks = [len(value) for key, value in vars(part).items() if key.endswith("_hooks")]
         other = {key: repr(value) for key, value in vars(part).items() if key not in _PLAIN}
@@ -163,7 +171,7 @@ def restore_weights(module: nn.Module, record: dict[str, Json], reader: Reader) 
                 f"{tuple(there.shape)}, {there.dtype}, that of the file {tuple(value.shape)}, "
                 f"{value.dtype}. Pass the module, and its options, that were fitted."
             )
-    module.load_state_dict(weights)
+    module.load_state_dict(weights, assign=any(value.is_meta for value in present.values()))
     for name, parameter in module.named_parameters():
         if not parameter.isfinite().all():
             raise LoadError(f"The weights {name} in the file are not all finite.")
@@ -207,8 +215,7 @@ def _decode_module(record: dict[str, Json], reader: Reader) -> Any:
             )
         module = copy.deepcopy(module)
     else:
-        with isolated_seed(0, torch.device("cpu")):
-            module = build_layers(record["layers"], reader)
+        module = build_layers(record["layers"], reader)
         dtype = reader.decode(record["dtype"])
         module = module if dtype is None else module.to(dtype)
     restore_weights(module, record, reader)

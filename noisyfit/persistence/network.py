@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from noisyfit.persistence.modules import (
     restore_weights,
 )
 from noisyfit.persistence.names import NotSaved, describe
+from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.criteria import FunctionCriterion
 from noisyfit.training.modules import build_module
 from noisyfit.training.network import PlannedNet
@@ -47,12 +48,7 @@ def encode_net(net: PlannedNet, writer: Writer, sizes: dict[str, Any]) -> dict[s
             "settings": {name: writer.encode(getattr(net, name), name) for name in _SETTINGS},
             "options": writer.encode_all(options),
             "callbacks": writer.encode(net.callbacks, "callbacks"),
-            "averages": {
-                name: writer.encode(callback, "callbacks_", name)
-                for name, callback in net.callbacks_
-                if type(callback).__name__ == "WeightAverage"
-            },
-            "state": {k: v for k, v in vars(net).items() if k in _STATE},
+            "state": {name: vars(net)[name] for name in _STATE if name in vars(net)},
             "history": writer.encode(net.history, "history"),
         }
         return {**record, "optimizer": _encode_optimizer(net, writer)}
@@ -70,19 +66,20 @@ def decode_net(record: dict[str, Json], reader: Reader) -> PlannedNet:
         options = {k: v for k, v in options.items() if not k.startswith("optimizer__")}
     if record["class"] not in _NETS:
         raise LoadError(f"The file names the net {record['class']!r}, which noisyfit has none of.")
+    callbacks = _without_missing(reader.decode(record["callbacks"]))
+    averages = [(average, average.module_, average.n_steps_) for average in _averages(callbacks)]
     net = _NETS[record["class"]](
         network,
         criterion=_decode_criterion(record["criterion"], reader),
         optimizer=torch.optim.SGD if isinstance(optimizer, NotSaved) else optimizer,
         device=str(device),
-        callbacks=_without_missing(reader.decode(record["callbacks"])),
+        callbacks=callbacks,
         train_split=None,
         **settings,
         **options,
     ).initialize()
-    # Initialising has made those anew.
-    averages = reader.decode_all(record["averages"])
-    net.callbacks_ = [(name, averages.get(name, callback)) for name, callback in net.callbacks_]
+    for average, module, n_steps in averages:  # which initialising has made to forget
+        average.module_, average.n_steps_ = module, n_steps
     net.history_ = reader.decode(record["history"])
     vars(net).update({name: record["state"][name] for name in _STATE if name in record["state"]})
     net.plan_ = net.validation_plan_ = None
@@ -104,6 +101,11 @@ def check_device(device: torch.device, reader: Reader) -> torch.device:
             "have; pass noisyfit.load(..., device='cpu')."
         ) from error
     return device
+
+
+def _averages(callbacks: list[Any]) -> list[WeightAverage]:
+    items = [item[1] if isinstance(item, tuple) else item for item in callbacks]
+    return [item for item in items if isinstance(item, WeightAverage)]
 
 
 def _without_missing(callbacks: Any) -> list[Any]:
@@ -139,10 +141,18 @@ def _decode_network(record: dict[str, Json], dtype: torch.dtype, reader: Reader)
         return _build(reader.parameters, sizes)
 
     with isolated_seed(0, torch.device("cpu")):
-        network = Twins(make) if record["twins"] else make()
+        network = _pair(make) if record["twins"] else make()
     network = network.to(dtype)
     restore_weights(network, record, reader)
     return network.train(record["training"])
+
+
+def _pair(make: Callable[[], nn.Module]) -> Twins:
+    """Two networks whose weights are yet to come: `Twins` itself draws them, until they differ."""
+    twins = Twins.__new__(Twins)
+    nn.Module.__init__(twins)
+    twins.first, twins.second = make(), make()
+    return twins
 
 
 def _build(parameters: dict[str, Any], sizes: dict[str, Any]) -> nn.Module:

@@ -78,7 +78,7 @@ class MLP(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.hidden = tuple(int(width) for width in hidden)
         self.batch_norm, self.dropout, self.sparse = batch_norm, dropout, sparse
-        widths = [in_features, *hidden]
+        widths = [in_features, *self.hidden]
         layers: list[nn.Module] = []
         for number, (width_in, width_out) in enumerate(pairwise(widths)):
             first = sparse and number == 0
