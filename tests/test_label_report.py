@@ -232,6 +232,14 @@ def test_png_files_hold_the_pixels(image):
     assert read.tolist() == (image[..., 0] if image.shape[2] == 1 else image).tolist()
 
 
+def test_png_files_hold_pixels_that_are_means_of_their_neighbours():
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), dtype=np.uint8)
+    for i in range(1, 8):
+        for j in range(1, 8):
+            image[i, j] = (int(image[i, j - 1, 0]) + int(image[i - 1, j, 0])) // 2
+    assert decoded(base64.b64encode(encode_png(image))).tolist() == image[..., 0].tolist()
+
+
 def test_thumbnails_of_any_layout_and_range():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
