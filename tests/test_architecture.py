@@ -21,6 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 ARROWS: dict[str, set[str]] = {
     "_compat": set(),
     "_peaked": set(),
+    "augmentation": set(),
     "selection": {"_peaked"},
     "weighting": set(),
     "noise": {"_peaked"},
@@ -38,7 +39,7 @@ ARROWS: dict[str, set[str]] = {
     },
 }
 OPTIONAL = {"matplotlib", "pandas", "polars", "tqdm", "cleanlab", "kmedoids", "imblearn", "pyarrow"}
-PUBLIC_FOLDERS = ("selection", "weighting", "losses", "noise", "inspection")
+PUBLIC_FOLDERS = ("augmentation", "selection", "weighting", "losses", "noise", "inspection")
 MAX_LINES = 450
 LONGER_FOR_A_REASON: dict[str, str] = {}
 

@@ -315,14 +315,18 @@ def test_mlp_names_the_wrong_option(options: dict[str, Any], match: str) -> None
         MLP(4, 3, **options)
 
 
-SHAPE: dict[str, Any] = {"row_shape": (2, 3), "n_classes": 4, "sparse": False}
+SHAPE: dict[str, Any] = {
+    "rows": as_rows(np.zeros((1, 2, 3), dtype=np.float32), CPU),
+    "n_classes": 4,
+}
 
 
 def test_build_module_from_a_class_a_function_and_nothing() -> None:
     linear = build_module(nn.Linear, {"bias": False}, **SHAPE)
     assert isinstance(linear, nn.Linear)
     assert (linear.in_features, linear.out_features, linear.bias) == (6, 4, None)
-    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"sparse": True})
+    sparse = as_rows(scipy.sparse.csr_matrix((1, 6), dtype=np.float32), CPU)
+    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"rows": sparse})
     assert isinstance(default.layers[0], SparseLinear)
     assert default.layers[-1].out_features == 4
 

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
@@ -191,6 +192,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self
             The fitted estimator.
         """
+        index = row_index(X, y)
         X = self._validate_rows(X, reset=True)
         y = to_host(y)
         if y is None:
@@ -242,7 +244,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.classes_ = classes
         self.coreset_indices_ = rows[chosen]
         self.coreset_weights_ = chosen_weights
-        self._report_rows(X, codes, rows, verdict, counts)
+        self._report_rows(X, codes, rows, verdict, counts, index)
         return self
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
@@ -261,6 +263,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rows: np.ndarray,
         verdict: Verdict,
         counts: np.ndarray | None,
+        index: Any,
     ) -> None:
         """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
         probabilities, belief = verdict.probabilities, verdict.belief
@@ -277,8 +280,9 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.trim is not None:
             trusted = rows[verdict.kept]
             believed[trusted] = codes[trusted]
-        self.transduction_ = self.classes_[believed]
-        self.label_quality_ = label_quality(probabilities, codes, "self_confidence")
+        quality = label_quality(probabilities, codes, "self_confidence")
+        self.transduction_ = with_index(self.classes_[believed], index, "transduction")
+        self.label_quality_ = with_index(quality, index, "label_quality")
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 

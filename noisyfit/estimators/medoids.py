@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from noisyfit._compat import HasMethods, Interval, StrOptions
+from noisyfit.estimators.base.containers import with_index
 from noisyfit.estimators.out_of_fold import out_of_fold_probabilities
 from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
@@ -80,8 +81,8 @@ class GradientMedoids(BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _select(self, X: Any, y: np.ndarray | None) -> None:
-        """Set the fitted attributes from validated rows and labels."""
+    def _select(self, X: Any, y: np.ndarray | None, index: Any) -> None:
+        """Set the fitted attributes from validated rows and labels, and the index of the rows."""
         if y is not None:
             check_classification_targets(y)
         rng = check_random_state(self.random_state)
@@ -114,7 +115,7 @@ class GradientMedoids(BaseEstimator):
         self.medoid_indices_ = coreset.indices
         self.sample_indices_ = np.sort(coreset.indices)
         self.weights_ = coreset.weights
-        self.labels_ = coreset.assignment
+        self.labels_ = with_index(coreset.assignment, index, "labels")
         self._n_rows = len(coreset.assignment)
 
     def _check_needs_no_estimator(self) -> None:

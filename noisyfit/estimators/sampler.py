@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.validation import to_host
 from noisyfit.estimators.medoids import (
@@ -73,6 +74,7 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
         self
             The fitted sampler.
         """
+        index = row_index(X, y)
         X, y = validate_data(
             self,
             to_host(X),
@@ -80,7 +82,7 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             dtype=[np.float64, np.float32],
             accept_sparse="csr" if self.estimator is not None else False,
         )
-        self._select(X, y)
+        self._select(X, y, index)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -23,7 +23,7 @@ from noisyfit.training.checks import (
     first_output,
 )
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
-from noisyfit.training.rows import Rows
+from noisyfit.training.rows import Features, Rows, apply_module
 
 PREDICTION_BATCH_SIZE = 256
 
@@ -40,8 +40,15 @@ class PlannedNet(skorch.NeuralNet):
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
 
-    def __init__(self, *args: Any, dtype: torch.dtype = torch.float32, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        dtype: torch.dtype = torch.float32,
+        transform: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.dtype = dtype
+        self.transform = transform
         super().__init__(*args, **kwargs)
 
     @property
@@ -120,7 +127,7 @@ class PlannedNet(skorch.NeuralNet):
         """Batches of the plan in force and of the validation rows, if any."""
         device = torch.device(self.device)
         assert self.plan_ is not None
-        train = PlannedBatches(X, self.plan_, self.dtype, device)
+        train = PlannedBatches(X, self.plan_, self.dtype, device, self.transform)
         if self.validation_plan_ is None:
             return train, None
         return train, PlannedBatches(X, self.validation_plan_, self.dtype, device)
@@ -176,9 +183,9 @@ class PlannedNet(skorch.NeuralNet):
         """Class codes, for skorch's scoring callbacks."""
         return self.predict_proba(X).argmax(axis=1)
 
-    def infer(self, x: Tensor, **fit_params: Any) -> Any:
+    def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
-        return self.module_(x)
+        return apply_module(self.module_, x)
 
     def _set_training(self, training: bool = True) -> None:
         """Switch the mode where it is another one; skorch goes through all modules every step."""
@@ -231,7 +238,7 @@ def predict_logits(
     try:
         parts = []
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(first_output(module(block))[:n_real])
+            parts.append(first_output(apply_module(module, block))[:n_real])
     finally:
         module.train(was_training)
     return torch.cat(parts)
