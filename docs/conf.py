@@ -8,6 +8,7 @@ from pathlib import Path
 
 # Examples are small and may run side by side: on one thread each they are quickest.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["TQDM_DISABLE"] = "1"  # progress bars say nothing on a page
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_extensions"), str(HERE.parent / "examples")]

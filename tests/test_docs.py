@@ -204,7 +204,9 @@ def without_page(names: list[tuple[str, str]], pages: dict[str, str]) -> list[st
             continue  # a subpackage
         owners = {module, "noisyfit"}
         if not any(
-            re.search(rf"^\.\. auto\w+:: {name}$", pages.get(f"{owner}.{name}.rst", ""), re.M)
+            re.search(
+                rf"^\.\. (auto\w+|data):: {name}$", pages.get(f"{owner}.{name}.rst", ""), re.M
+            )
             and f"   {owner}.{name}\n" in pages.get(f"{owner}.rst", "")
             for owner in owners
         ):
@@ -246,6 +248,16 @@ def test_pages_of_classes_list_what_noisyfit_writes():
     assert "automethod:: CRUSTClassifier.score" not in page
     assert "Inherited from scikit-learn" in page
     assert "``score``" in page
+
+
+def test_constants_are_described_by_what_stands_beside_them():
+    for module in public_names.public_modules():
+        for name in public_names.names_of(module):
+            if public_names.heading_of(getattr(module, name)) == "Constants":
+                assert public_names.description_of(module, name), name
+    page = public_names.name_page(noisyfit.losses, "CRITERION_NAMES")
+    assert ":value: ('ce'," in page
+    assert "The names that" in page
 
 
 def test_pages_that_do_not_change_are_not_written_again(tmp_path):

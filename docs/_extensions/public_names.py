@@ -6,11 +6,14 @@ Nothing in here needs Sphinx, so the tests can ask it what it would write.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 from typing import Any
 
@@ -46,11 +49,39 @@ def summary_of(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").partition("\n")[0]
 
 
+def summary_of_name(module: ModuleType, name: str) -> str:
+    """A line on a public name."""
+    thing = getattr(module, name)
+    if heading_of(thing) == "Constants":
+        return description_of(module, name).partition("\n")[0]
+    return summary_of(thing)
+
+
 def heading_of(thing: Any) -> str:
     """Which part of a module's list a name belongs to."""
     if inspect.isclass(thing):
         return "Classes"
     return "Functions" if callable(thing) else "Constants"
+
+
+# -------------------------------------------------------------------------------- constants
+
+
+def description_of(module: ModuleType, name: str) -> str:
+    """What the source says of a constant: the string below it, or the ``#:`` lines above."""
+    for path in sorted(Path(module.__path__[0]).glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        body = ast.parse(source).body
+        for statement, below in zip(body, [*body[1:], None], strict=True):
+            targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+            if not any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                continue
+            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+                return inspect.cleandoc(str(below.value.value))
+            above = source.splitlines()[: statement.lineno - 1]
+            comments = list(takewhile(lambda line: line.startswith("#:"), reversed(above)))
+            return "\n".join(line.removeprefix("#:").strip() for line in reversed(comments))
+    return ""
 
 
 # ---------------------------------------------------------------------------------- methods
@@ -107,7 +138,8 @@ def name_page(module: ModuleType, name: str) -> str:
     if kind == "Functions":
         parts.append(f".. autofunction:: {name}\n")
     elif kind == "Constants":
-        parts.append(f".. autodata:: {name}\n")
+        described = indent(description_of(module, name), "   ")
+        parts.append(f".. data:: {name}\n   :value: {thing!r}\n\n{described}\n")
     else:
         parts.append(f".. autoclass:: {name}\n")
         own, inherited = members_of(thing)
@@ -133,8 +165,7 @@ def module_page(module: ModuleType) -> str:
         chosen = [name for name in names if heading_of(getattr(module, name)) == heading]
         if chosen:
             rows = [
-                f"   * - :py:obj:`~{page_of(module, name)}`\n"
-                f"     - {summary_of(getattr(module, name)) if heading != 'Constants' else ''}"
+                f"   * - :py:obj:`~{page_of(module, name)}`\n     - {summary_of_name(module, name)}"
                 for name in chosen
             ]
             table = ".. list-table::\n   :class: api-names\n   :widths: 35 65\n\n"
