@@ -7,11 +7,13 @@ scikit-learn classifier; `ForwardClassifier`, `TRevisionClassifier`, `LDMIClassi
 
 Underneath, usable without them: `noisyfit.selection` (gradients to medoids), `noisyfit.weighting`
 and `noisyfit.losses` (derivatives by design), `noisyfit.noise` (corrupting labels, estimating
-noise, ranking rows).
+noise, ranking rows). To see what a fit did: `noisyfit.inspection` (displays) and
+`noisyfit.callbacks` (records, where the truth is known).
 """
 
-from noisyfit import losses, noise, selection, weighting
+from noisyfit import callbacks, inspection, losses, noise, selection, weighting
 from noisyfit.estimators import (
+    CarriedWeights,
     CoresetClassifier,
     CoTeachingClassifier,
     CRUSTClassifier,
@@ -29,6 +31,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "CRUSTClassifier",
+    "CarriedWeights",
     "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",
@@ -39,6 +42,8 @@ __all__ = [
     "PENCILClassifier",
     "RobustLossClassifier",
     "TRevisionClassifier",
+    "callbacks",
+    "inspection",
     "losses",
     "noise",
     "selection",

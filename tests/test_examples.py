@@ -478,3 +478,14 @@ def test_extreme_classification_measures_how_costs_grow(run):
         (line,) = rows_of_table(output, kind)
         assert line.split("|")[2].strip() == "560"
         assert float(line.split("|")[3]) >= 0  # hundredths of a second
+
+
+@needs_data
+def test_label_report_precision_measures_each_ranking(run):
+    script = "benchmarks/label_report_precision.py"
+    options = ["--rows", 400, "--seeds", 1, "--classifiers", "naive Bayes"]
+    output = run(script, "--sets", "mr", *options)
+    lines = rows_of_table(output, "mr")
+    assert len(lines) == 4
+    assert all(0.1 < float(line.split()[-2]) < 1 for line in lines)
+    assert float(rows_of_table(output, "accuracy 0.8")[-1].split()[-1]) > 0.6

@@ -104,7 +104,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The number (or total weight) of the rows that each of them stands for.
     label_quality_ : ndarray of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
-        is right.
+        is right, as a mean of all rounds.
     transduction_ : ndarray of shape (n_samples,)
         The label believed to be right for each training row.
     noise_rate_ : float
@@ -281,6 +281,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             trusted = rows[verdict.kept]
             believed[trusted] = codes[trusted]
         quality = label_quality(probabilities, codes, "self_confidence")
+        quality[rows] = verdict.quality
         self.transduction_ = with_index(self.classes_[believed], index, "transduction")
         self.label_quality_ = with_index(quality, index, "label_quality")
         self.noise_rate_ = noise.rate

@@ -118,6 +118,9 @@ class LDMIClassifier(Published, WholeDataClassifier):
         self.pretraining_epochs = pretraining_epochs
         self.information_lr = information_lr
 
+    def _n_planned_epochs(self) -> int:
+        return self.pretraining_epochs + self.max_epochs
+
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         size = None
         if self.batch_size == "auto":

@@ -147,6 +147,9 @@ class PENCILClassifier(Published, WholeDataClassifier):
         self.warmup_epochs = warmup_epochs
         self.finetuning_epochs = finetuning_epochs
 
+    def _n_planned_epochs(self) -> int:
+        return self.warmup_epochs + self.max_epochs + self.finetuning_epochs
+
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         self._start(data, settings, CrossEntropy(), fresh)
         labels = LabelDistributionLearning(

@@ -68,7 +68,7 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         index = row_index(X, y)
         X, y = self._validate(X, y, reset=True)
-        self._select(X, y, index)
+        self._select(X, y, None, index)
         self.medoids_ = take_rows(X, self.medoid_indices_)
         self._n_features_out = len(self.medoid_indices_)
         return self

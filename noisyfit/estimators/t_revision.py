@@ -142,6 +142,9 @@ class TRevisionClassifier(Published, TransitionClassifier):
         self.cross_fit = cross_fit
         self.estimation_epochs = estimation_epochs
 
+    def _n_planned_epochs(self) -> int:
+        return self.max_epochs + self.revision_epochs
+
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         noise, records = self._noise(data, settings, np.random.RandomState(seed))
         self.initial_transition_matrix_ = noise.transition_matrix

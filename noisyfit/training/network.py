@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import skorch
@@ -26,6 +26,16 @@ from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, Plann
 from noisyfit.training.rows import Features, Rows, apply_module
 
 PREDICTION_BATCH_SIZE = 256
+
+
+class EpochWatcher(Protocol):
+    """Is told of every epoch of a training run, and may end it."""
+
+    def begin_epoch(self) -> None:
+        """Take note of an epoch that begins."""
+
+    def end_epoch(self) -> bool:
+        """Take note of an epoch that is over; True asks to stop."""
 
 
 class PlannedNet(skorch.NeuralNet):
@@ -56,9 +66,13 @@ class PlannedNet(skorch.NeuralNet):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def train(
-        self, rows: Rows, plans: Iterable[EpochPlan], validation: EpochPlan | None = None
+        self,
+        rows: Rows,
+        plans: Iterable[EpochPlan],
+        validation: EpochPlan | None = None,
+        watcher: EpochWatcher | None = None,
     ) -> PlannedNet:
-        """Run one epoch per plan, until they end or a callback asks to stop.
+        """Run one epoch per plan, until they end or a callback or the ``watcher`` asks to stop.
 
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
         so it can depend on what the network has learned.
@@ -70,7 +84,11 @@ class PlannedNet(skorch.NeuralNet):
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
             self.plan_ = plan
+            if watcher is not None:
+                watcher.begin_epoch()
             self.fit_loop(rows, epochs=1)
+            if watcher is not None and watcher.end_epoch():
+                self.stop_requested_ = True
             if self.stop_requested_:
                 break
         self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
@@ -180,8 +198,13 @@ class PlannedNet(skorch.NeuralNet):
         return losses * weights
 
     def predict(self, X: Any) -> np.ndarray:
-        """Class codes, for skorch's scoring callbacks."""
-        return self.predict_proba(X).argmax(axis=1)
+        """Class codes of `Rows`, or of what skorch's scoring callbacks pass."""
+        if not isinstance(X, Rows):
+            return self.predict_proba(X).argmax(axis=1)
+        # A block at a time: of many classes, the logits of all rows would not fit into memory.
+        blocks = torch.arange(len(X)).split(PREDICTION_BATCH_SIZE)
+        codes = [predict_logits(self.module_, X, block.numpy()).argmax(dim=1) for block in blocks]
+        return torch.cat(codes).cpu().numpy()
 
     def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""

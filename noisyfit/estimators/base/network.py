@@ -15,10 +15,11 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from noisyfit._compat import Interval, Options, StrOptions, fit_context
+from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
+from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
     combine_weights,
@@ -48,7 +49,9 @@ from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 Self = TypeVar("Self", bound="NetworkClassifier")
 
 
-class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC):
+class NetworkClassifier(
+    CallbackSupportMixin, PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC
+):
     """Validates, trains on planned epochs and predicts; a subclass says how to train.
 
     A subclass implements `_train`.
@@ -56,6 +59,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
     classes_: np.ndarray
     net_: PlannedNet
+    _fit_task: FitTask | None = None  # in `fit` only
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, type(None)],
@@ -120,6 +124,10 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         """Train by the method, on a fresh network or the present one; set what the fit tells."""
 
+    def _n_planned_epochs(self) -> int:
+        """Epochs of a fit in all its phases, those of helper networks not counted."""
+        return self.max_epochs
+
     # ------------------------------------------------------------------------------- training
 
     @all_or_nothing
@@ -144,6 +152,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self
             The fitted estimator.
         """
+        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs())
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
         index = row_index(X, y)
         X, y = self._validate(X, y, fresh=fresh)
@@ -156,6 +165,8 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self.classes_ = classes
         with isolated_seed(seed, settings.device):
             self._train(data, settings, seed, fresh)
+        self._fit_task.end()
+        del self._fit_task
         return self
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
@@ -306,8 +317,11 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     ) -> None:
         """Run the planned epochs on ``net_``, with a schedule of its own from the full rate.
 
-        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others.
+        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others. Once a
+        callback of scikit-learn has asked to stop, no further phase is run.
         """
+        if self._fit_task is not None and self._fit_task.stopped:
+            return
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
         for group in self.net_.optimizer_.param_groups:
@@ -317,7 +331,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                 callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
             elif isinstance(callback, StepSchedule):
                 callback.active = lr is None
-        self.net_.train(data.rows, plans, data.validation_plan())
+        self.net_.train(data.rows, plans, data.validation_plan(), self._fit_task)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
 
