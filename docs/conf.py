@@ -34,6 +34,7 @@ extensions = [
     "sphinx_copybutton",
     "api_pages",
     "result_tables",
+    "demo_report",
 ]
 
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}

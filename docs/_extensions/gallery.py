@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 WALK_THROUGHS = (
-    "wrong_labels.py",
     "find_wrong_labels.py",
+    "inspection.py",
     "any_classifier.py",
     "emphasis_curves.py",
     "what_selectors_take.py",

@@ -20,13 +20,14 @@ from typing import Any
 import noisyfit
 
 HEADINGS = ("Classes", "Functions", "Constants")
+NOT_IMPORTED = {"command_line"}  # ``python -m noisyfit``: used from a shell, see the guide
 
 
 def public_modules() -> list[ModuleType]:
     """noisyfit, and its subpackages that offer names which noisyfit itself does not."""
     modules = [noisyfit]
     for found in pkgutil.iter_modules(noisyfit.__path__):
-        if found.name.startswith("_") or not found.ispkg:
+        if found.name.startswith("_") or found.name in NOT_IMPORTED or not found.ispkg:
             continue
         module = importlib.import_module(f"noisyfit.{found.name}")
         if set(getattr(module, "__all__", ())) - set(noisyfit.__all__):
