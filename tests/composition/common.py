@@ -34,7 +34,8 @@ FULL_BATCH = {
     "random_state": 0,
 }
 # What scikit-learn itself can't do in its older versions.
-OLD_SKLEARN = parse_version(sklearn.__version__) < parse_version("1.7")
+SKLEARN = parse_version(sklearn.__version__)
+OLD_SKLEARN = parse_version("1.7") > SKLEARN
 
 
 def dm(**parameters):

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from composition.common import CLASSIFIERS, assert_same_predictions, coreset, dm, every_classifier
+from composition.common import (
+    CLASSIFIERS,
+    SKLEARN,
+    assert_same_predictions,
+    coreset,
+    dm,
+    every_classifier,
+    every_newer_network,
+)
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
@@ -18,16 +26,36 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
+
+CALIBRATIONS = {
+    "sigmoid": {"method": "sigmoid"},
+    "isotonic": {"method": "isotonic"},
+    "one classifier": {"method": "sigmoid", "ensemble": False},
+    "temperature": {"method": "temperature"},
+}
 
 
 @every_classifier
-@pytest.mark.parametrize("method", ["sigmoid", "isotonic"])
-def test_calibration(method, make, blobs):
+@pytest.mark.parametrize("options", CALIBRATIONS.values(), ids=CALIBRATIONS)
+def test_calibration(options, make, blobs):
+    if options["method"] == "temperature" and parse_version("1.8") > SKLEARN:
+        pytest.skip("scikit-learn calibrates by temperature from version 1.8 on")
     X, y = blobs
-    calibrated = CalibratedClassifierCV(make(), method=method, cv=2).fit(X, y)
+    calibrated = CalibratedClassifierCV(make(max_epochs=4) if make is not coreset else make(), cv=2)
+    calibrated.set_params(**options).fit(X, y)
     assert calibrated.score(X, y) > 0.9
+    assert len(calibrated.calibrated_classifiers_) == (1 if "ensemble" in options else 2)
+
+
+@every_newer_network
+def test_calibration_of_the_newer_networks(make, blobs):
+    calibrated = CalibratedClassifierCV(make(), cv=2, ensemble=False).fit(*blobs)
+    assert calibrated.score(*blobs) > 0.9
 
 
 @every_classifier
@@ -50,19 +78,41 @@ def test_bagging_in_two_processes(make, blobs):
     assert_same_predictions(bag, alone, X)
 
 
-@pytest.mark.parametrize(
-    "combine",
-    [
-        lambda members: VotingClassifier(members, voting="soft"),
-        lambda m: StackingClassifier(m, cv=2),
-    ],
-    ids=["voting", "stacking"],
-)
-def test_ensembles_of_all_three(combine, blobs):
+@pytest.mark.parametrize("voting", ["soft", "hard"])
+def test_voting_with_weights_of_members_and_rows(voting, blobs, without_class_two):
     X, y = blobs
     labels = np.array(["x", "y", "z"])[y]
-    combined = combine([(name, make()) for name, make in CLASSIFIERS.items()]).fit(X, labels)
-    assert combined.score(X, labels) > 0.9
+    members = [(name, make()) for name, make in CLASSIFIERS.items()]
+    vote = VotingClassifier(members, voting=voting, weights=[3, 2, 2]).fit(X, labels)
+    assert vote.score(X, labels) > 0.9
+    weighted = clone(vote).fit(X, labels, sample_weight=without_class_two)
+    assert set(weighted.predict(X)) == {"x", "y"}
+
+
+@pytest.mark.parametrize("passthrough", [False, True])
+def test_stacking(passthrough, blobs):
+    X, y = blobs
+    labels = np.array(["x", "y", "z"])[y]
+    members = [(name, make()) for name, make in CLASSIFIERS.items()]
+    stack = StackingClassifier(members, cv=2, passthrough=passthrough).fit(X, labels)
+    assert stack.score(X, labels) > 0.9
+    assert stack.final_estimator_.n_features_in_ == 9 + 5 * passthrough
+
+
+@pytest.mark.parametrize("strategy", [OneVsRestClassifier, OneVsOneClassifier])
+def test_two_classes_at_a_time(strategy, blobs):
+    X, y = blobs
+    labels = np.array(["x", "y", "z"])[y]
+    split = strategy(dm()).fit(X, labels)
+    assert len(split.estimators_) == 3
+    assert split.score(X, labels) > 0.9
+
+
+def test_several_outputs(blobs):
+    X, y = blobs
+    targets = np.column_stack([y, y == 1])
+    both = MultiOutputClassifier(dm()).fit(X, targets)
+    assert (both.predict(X) == targets).mean(axis=0).min() > 0.9
 
 
 @pytest.mark.parametrize(

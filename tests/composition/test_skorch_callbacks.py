@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from composition.common import SMALL, RecordRates, crust, every_network
-from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler
+from composition.common import SMALL, RecordRates, crust, dm, each_network, every_network
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler, TensorBoard
+
+from noisyfit.training.seeding import draw_seed
 
 
 @every_network
@@ -94,3 +96,92 @@ def test_batches_cut_by_another_process(kind, make, blobs):
     estimator = make(iterator_train__num_workers=1, max_epochs=3, lr=0.1).fit(X, y)
     assert estimator.score(X, y) > 0.6
     assert estimator.n_iter_ == 3
+
+
+@every_network
+def test_early_stopping_by_the_accuracy_on_noisy_rows(make, blobs):
+    """The recipe of docs/compositions.md: under wrong labels, the loss is no guide."""
+    X, y = blobs
+    given = np.where(np.arange(len(y)) % 3 == 0, (y + 1) % 3, y)
+    stop = EarlyStopping(
+        monitor="valid_acc", lower_is_better=False, patience=4, load_best=True, sink=lambda text: 0
+    )
+    estimator = make(
+        max_epochs=40, validation_fraction=0.25, callbacks=[stop], lr_schedule="constant"
+    ).fit(X, given)
+    accuracies = estimator.history_[:, "valid_acc"]
+    best = int(np.argmax(accuracies))
+    assert len(accuracies) == min(40, best + 1 + 4)
+    # The network is that of the best epoch: it has its accuracy on the rows held out.
+    probabilities = estimator.predict_proba(X)
+    seed = draw_seed(SMALL["random_state"])
+    held_out = estimator._hold_out(given, np.ones(len(y)), seed)
+    noisy = (probabilities.argmax(axis=1) == given)[held_out].mean()
+    assert noisy == pytest.approx(accuracies[best])
+
+
+class CountsWeights(Callback):
+    """A callback of a user's own that looks into the network."""
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        self.sizes = []
+
+    def on_epoch_end(self, net, **kwargs):
+        norm = sum(float(p.detach().square().sum()) for p in net.module_.parameters())
+        net.history.record("squared_norm", norm)
+        self.sizes.append(sum(p.numel() for p in net.module_.parameters()))
+
+
+@each_network
+def test_a_callback_of_ones_own_reads_the_network(make, blobs):
+    counts = CountsWeights()
+    estimator = make(callbacks=[counts]).fit(*blobs)
+    norms = estimator.net_.history[:, "squared_norm"]
+    assert all(np.isfinite(norms))
+    assert len(set(norms)) > 1
+    assert set(counts.sizes) == {sum(p.numel() for p in estimator.net_.module_.parameters())}
+
+
+class Writer:
+    """Stands in for torch.utils.tensorboard.SummaryWriter, which needs a package of its own."""
+
+    def __init__(self):
+        self.scalars = []
+        self.closed = False
+
+    def add_scalar(self, tag, scalar_value, global_step):
+        self.scalars.append((tag, scalar_value, global_step))
+
+    def close(self):
+        self.closed = True
+
+
+@every_network
+def test_tensorboard(make, blobs):
+    writer = Writer()
+    board = TensorBoard(writer, close_after_train=True)
+    estimator = make(validation_fraction=0.25, callbacks=[board]).fit(*blobs)
+    assert writer.closed
+    tags = {tag for tag, *_ in writer.scalars}
+    assert {"Loss/train_loss", "Loss/valid_loss"} <= tags
+    written = [value for tag, value, _ in writer.scalars if tag == "Loss/valid_loss"]
+    assert written == estimator.history_[:, "valid_loss"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "last_rate"),
+    [
+        ("ExponentialLR", {"gamma": 0.5}, 0.5**5),
+        ("CosineAnnealingLR", {"T_max": 6}, None),
+        ("ReduceLROnPlateau", {"monitor": "train_loss", "patience": 100}, 1.0),
+    ],
+)
+def test_policies_of_the_learning_rate(policy, options, last_rate, blobs):
+    schedule = LRScheduler(policy, **options)
+    callbacks = [("rates", RecordRates()), ("policy", schedule)]
+    estimator = dm(lr_schedule="constant", callbacks=callbacks).fit(*blobs)
+    rates = np.array(estimator.history_[:, "rate"]) / SMALL["lr"]
+    assert rates[0] == 1
+    if last_rate is None:
+        last_rate = (1 + np.cos(np.pi * 5 / 6)) / 2
+    assert rates[-1] == pytest.approx(last_rate)

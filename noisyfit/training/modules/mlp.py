@@ -19,6 +19,7 @@ class SparseLinear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
+        self.in_features, self.out_features = in_features, out_features
         linear = nn.Linear(in_features, out_features)
         self.weight = nn.Parameter(linear.weight.detach().t().contiguous())
         self.bias = nn.Parameter(linear.bias.detach())
@@ -70,7 +71,11 @@ class MLP(nn.Module):
             raise ValueError(f"module__dropout must lie in [0, 1), got {dropout!r}.")
         if not all(isinstance(width, Integral) and width > 0 for width in hidden):
             raise ValueError(f"module__hidden={hidden!r} must hold positive ints.")
-        widths = [in_features, *hidden]
+        # What it was made of, for whoever has to make another one.
+        self.in_features, self.out_features = in_features, out_features
+        self.hidden = tuple(int(width) for width in hidden)
+        self.batch_norm, self.dropout, self.sparse = batch_norm, dropout, sparse
+        widths = [in_features, *self.hidden]
         layers: list[nn.Module] = []
         for number, (width_in, width_out) in enumerate(pairwise(widths)):
             first = sparse and number == 0
