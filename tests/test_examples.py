@@ -20,11 +20,10 @@ from threadpoolctl import threadpool_limits
 from noisyfit.training.plan import EpochPlan
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SCRIPTS = sorted(
-    str(path.relative_to(EXAMPLES))
-    for path in EXAMPLES.rglob("*.py")
-    if not path.name.startswith("_")
-)
+FILES = sorted(path for path in EXAMPLES.rglob("*.py") if not path.name.startswith("_"))
+# Programs have options; walk-throughs are read from top to bottom, in the gallery of the docs.
+SCRIPTS = [str(path.relative_to(EXAMPLES)) for path in FILES if "argparse" in path.read_text()]
+WALK_THROUGHS = [path.name for path in FILES if str(path.relative_to(EXAMPLES)) not in SCRIPTS]
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("NOISYFIT_DATA"),
@@ -76,6 +75,27 @@ def test_help_explains_the_script(script, run, capfd):
     output = capfd.readouterr().out
     assert f"python examples/{script}" in output
     assert "--tiny" not in output
+
+
+@pytest.mark.parametrize("script", WALK_THROUGHS)
+def test_walk_throughs_run_to_their_end(script, run, monkeypatch):
+    import matplotlib
+    from sklearn import datasets
+
+    X, y = datasets.load_digits(return_X_y=True)
+    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (X[:400], y[:400]))
+    backend = matplotlib.get_backend()
+    matplotlib.use("Agg")
+    try:
+        figures = "plt.show()" in (EXAMPLES / script).read_text()
+        output = run(script)
+        from matplotlib import pyplot
+
+        assert bool(pyplot.get_fignums()) == figures
+        pyplot.close("all")
+    finally:
+        matplotlib.use(backend)
+    assert output.strip()
 
 
 def test_quickstart_prints_its_table_and_saves_the_picture(tmp_path):

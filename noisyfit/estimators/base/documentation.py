@@ -87,7 +87,7 @@ classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
     n_iter_ : int
         Number of epochs run.
@@ -95,7 +95,7 @@ classes_ : ndarray of shape (n_classes,)
         One record per epoch: losses, phase, number of rows, duration.
     net_ : skorch.NeuralNet
         The fitted net; the network itself is ``net_.module_``.
-    projection_ : ndarray or CSR matrix of shape (n_features_in_, n_components), or None
+    projection_ : ndarray or CSR matrix of shape (`n_features_in_`, n_components), or None
         What sparse rows are multiplied with before the default network sees them.
     label_quality_ : ndarray or Series of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
