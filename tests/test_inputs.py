@@ -625,19 +625,3 @@ def test_a_table_after_named_arrays_and_back(tokens: Any) -> None:
     assert not hasattr(classifier, "feature_names_in_")
     classifier.set_params(module=None).fit(X["input_ids"].astype(float), y)
     assert classifier.n_features_in_ == 7
-
-
-# ------------------------------------------------------------------------------- the page of inputs
-
-
-def test_every_test_that_the_page_names_exists() -> None:
-    root = Path(__file__).parent
-    page = (root.parent / "docs" / "inputs.md").read_text()
-    named = set(re.findall(r"`(test_\w+)`", page))
-    defined = {
-        name
-        for path in root.rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), flags=re.MULTILINE)
-    }
-    assert len(named) > 15
-    assert named <= defined
