@@ -1,11 +1,16 @@
-"""Rare classes with wrong labels: class weights and emphasis together.
+"""Rare classes
+============
+
+Rare classes with wrong labels: class weights and emphasis together.
 
 Handwritten digits of which 5 to 9 are rare (one in eight is kept), with 30 % of the labels wrong.
 `class_weight="balanced"` weighs the classes, the emphasis of DM (or the coreset of CRUST) weighs
 the rows inside them. The test rows have all classes in equal numbers; "rare" is the accuracy on
 the rare ones.
 
-    python examples/imbalanced.py           (about a minute)
+About a minute::
+
+    python examples/imbalanced.py
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ labels by heart, CRUST leaves them out, DM lets them count less. The displays of
 
     python examples/inspection.py                   (opens windows; half a minute)
     python examples/inspection.py --output pictures (saves them as PNG files in a folder)
-"""  # noqa: D205, D400 (the title of a page in the gallery)
+"""
 
 # sphinx_gallery_thumbnail_number = 2
 

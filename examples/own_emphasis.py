@@ -1,4 +1,7 @@
-"""Train from a derivative of one's own, which may belong to no loss that can be written down.
+"""A derivative of one's own
+=========================
+
+Train from a derivative of one's own, which may belong to no loss that can be written down.
 
 Handwritten digits with 40 % of the labels wrong. Derivative manipulation asks only how large the
 derivative of a row with respect to the logits shall be, given the probability p of its label:
@@ -15,7 +18,9 @@ In a loop of plain torch, `LogitDerivative` takes the whole derivative, directio
 
 The figures are accuracies on test rows with right labels after the last epoch, means over seeds.
 
-    python examples/own_emphasis.py           (a minute or two)
+A minute or two::
+
+    python examples/own_emphasis.py
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How clean is CRUST's coreset, and how many of the clean rows does it find? Epoch by epoch.
+"""Purity of the coreset over the epochs
+=====================================
+
+How clean is CRUST's coreset, and how many of the clean rows does it find? Epoch by epoch.
 
 Figure 1(a) of the CRUST paper shows the share of right labels in subsets of 30 %, 50 % and 70 %,
 selected at 50 % symmetric noise, over the epochs. This draws such a figure for small data sets:
@@ -10,8 +13,11 @@ purity: share of right labels in the subset; recall: share of the rightly labell
 it. The subset is what an epoch trains on under its given label. Results are stored, and a run goes
 on where an earlier one was stopped.
 
-    python examples/purity_over_epochs.py           (about 7 minutes; docs/purity_over_epochs.png)
-    python examples/purity_over_epochs.py --report  (table and picture from the stored results)
+About 7 minutes, saved as docs/purity_over_epochs.png; with `--report` the table and the picture
+from stored results::
+
+    python examples/purity_over_epochs.py
+    python examples/purity_over_epochs.py --report
 
 `--data fashion_mnist` takes 8,000 rows of Fashion-MNIST from the folder that NOISYFIT_DATA names.
 """

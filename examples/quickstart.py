@@ -1,4 +1,7 @@
-"""Train on handwritten digits of which half the labels are wrong, and see who copes.
+"""Quickstart: who copes with wrong labels?
+========================================
+
+Train on handwritten digits of which half the labels are wrong, and see who copes.
 
 What you learn: how noisyfit's estimators are used, what wrong labels do to ordinary training, and
 how well the wrong ones can be found again. 1,257 digits that come with scikit-learn are trained
@@ -10,7 +13,9 @@ on, 540 are tested on, under two kinds of noise:
 Nobody is told how many labels are wrong. Test labels are right; the accuracy is that of the last
 epoch. "oracle" is cross entropy on the rows whose labels are right, which only a simulation knows.
 
-    python examples/quickstart.py            (about a minute; saves quickstart.png)
+About a minute; saves quickstart.png::
+
+    python examples/quickstart.py
 """
 
 from __future__ import annotations

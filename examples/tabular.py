@@ -1,4 +1,7 @@
-"""Census data with mixed columns and wrong labels, inside an ordinary scikit-learn Pipeline.
+"""Mixed columns in a Pipeline
+===========================
+
+Census data with mixed columns and wrong labels, inside an ordinary scikit-learn Pipeline.
 
 What you learn: noisyfit's classifiers go where any scikit-learn classifier goes, here behind a
 ColumnTransformer that imputes, scales and one-hot encodes the columns of a DataFrame. The task is
@@ -10,6 +13,8 @@ Noise on the training labels, of which nobody is told:
 * asymmetric: `--rate` of the people who earn less are said to earn more, never the reverse.
 
 Adult is downloaded by scikit-learn, or read from the folder that NOISYFIT_DATA names.
+
+As follows::
 
     python examples/tabular.py --noise asymmetric --rate 0.4
 """

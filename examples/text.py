@@ -1,4 +1,7 @@
-"""Newsgroup posts under wrong groups: sparse TF-IDF from end to end.
+"""Text: sparse TF-IDF from end to end
+===================================
+
+Newsgroup posts under wrong groups: sparse TF-IDF from end to end.
 
 What you learn: noisyfit trains on scipy sparse matrices without filling in their zeros, wraps the
 linear model that is hard to beat on text, and points at the posts whose label is probably wrong.
@@ -13,6 +16,8 @@ Noise on the training labels, of which nobody is told:
 The posts are downloaded by scikit-learn, or read from the folder that NOISYFIT_DATA names. By
 default 4,000 of the 11,314 training posts and 15 epochs are used, which takes about two minutes
 on two cores; `--rows 11314 --epochs 30` uses everything.
+
+As follows::
 
     python examples/text.py --noise symmetric --rate 0.5
 """

@@ -8,11 +8,14 @@ scikit-learn classifier; `ForwardClassifier`, `TRevisionClassifier`, `LDMIClassi
 Underneath, usable without them: `noisyfit.selection` (gradients to medoids), `noisyfit.weighting`
 and `noisyfit.losses` (derivatives by design), `noisyfit.noise` (corrupting labels, estimating
 noise, ranking rows). To see what a fit did: `noisyfit.inspection` (displays) and
-`noisyfit.callbacks` (records, where the truth is known).
+`noisyfit.callbacks` (records, where the truth is known). `noisyfit.augmentation` changes images in
+training, and `save` and `load` keep estimators in files without pickle.
 """
 
-from noisyfit import callbacks, inspection, losses, noise, selection, weighting
+from noisyfit import augmentation, callbacks, inspection, losses, noise, selection, weighting
+from noisyfit._version import __version__ as __version__
 from noisyfit.estimators import (
+    CarriedWeights,
     CoresetClassifier,
     CoTeachingClassifier,
     CRUSTClassifier,
@@ -25,11 +28,11 @@ from noisyfit.estimators import (
     RobustLossClassifier,
     TRevisionClassifier,
 )
-
-__version__ = "0.1.0.dev0"
+from noisyfit.persistence import load, save
 
 __all__ = [
     "CRUSTClassifier",
+    "CarriedWeights",
     "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",
@@ -40,10 +43,13 @@ __all__ = [
     "PENCILClassifier",
     "RobustLossClassifier",
     "TRevisionClassifier",
+    "augmentation",
     "callbacks",
     "inspection",
+    "load",
     "losses",
     "noise",
+    "save",
     "selection",
     "weighting",
 ]

@@ -20,11 +20,10 @@ from threadpoolctl import threadpool_limits
 from noisyfit.training.plan import EpochPlan
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SCRIPTS = sorted(
-    str(path.relative_to(EXAMPLES))
-    for path in EXAMPLES.rglob("*.py")
-    if not path.name.startswith("_")
-)
+FILES = sorted(path for path in EXAMPLES.rglob("*.py") if not path.name.startswith("_"))
+# Programs have options; walk-throughs are read from top to bottom, in the gallery of the docs.
+SCRIPTS = [str(path.relative_to(EXAMPLES)) for path in FILES if "argparse" in path.read_text()]
+WALK_THROUGHS = [path.name for path in FILES if str(path.relative_to(EXAMPLES)) not in SCRIPTS]
 
 needs_data = pytest.mark.skipif(
     not os.environ.get("NOISYFIT_DATA"),
@@ -76,6 +75,27 @@ def test_help_explains_the_script(script, run, capfd):
     output = capfd.readouterr().out
     assert f"python examples/{script}" in output
     assert "--tiny" not in output
+
+
+@pytest.mark.parametrize("script", WALK_THROUGHS)
+def test_walk_throughs_run_to_their_end(script, run, monkeypatch):
+    import matplotlib
+    from sklearn import datasets
+
+    X, y = datasets.load_digits(return_X_y=True)
+    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (X[:400], y[:400]))
+    backend = matplotlib.get_backend()
+    matplotlib.use("Agg")
+    try:
+        figures = "plt.show()" in (EXAMPLES / script).read_text()
+        output = run(script)
+        from matplotlib import pyplot
+
+        assert bool(pyplot.get_fignums()) == figures
+        pyplot.close("all")
+    finally:
+        matplotlib.use(backend)
+    assert output.strip()
 
 
 def test_quickstart_prints_its_table_and_saves_the_picture(tmp_path):
@@ -458,3 +478,14 @@ def test_extreme_classification_measures_how_costs_grow(run):
         (line,) = rows_of_table(output, kind)
         assert line.split("|")[2].strip() == "560"
         assert float(line.split("|")[3]) >= 0  # hundredths of a second
+
+
+@needs_data
+def test_label_report_precision_measures_each_ranking(run):
+    script = "benchmarks/label_report_precision.py"
+    options = ["--rows", 400, "--seeds", 1, "--classifiers", "naive Bayes"]
+    output = run(script, "--sets", "mr", *options)
+    lines = rows_of_table(output, "mr")
+    assert len(lines) == 4
+    assert all(0.1 < float(line.split()[-2]) < 1 for line in lines)
+    assert float(rows_of_table(output, "accuracy 0.8")[-1].split()[-1]) > 0.6

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from noisyfit import CoresetClassifier
+from noisyfit.estimators.rounds import Judge
 from noisyfit.noise import pairwise_noise, symmetric_noise
 
 
@@ -88,6 +89,24 @@ def test_without_held_out_beliefs_there_is_one_round(problem, options):
     assert len(fits) == (2 if "cross_fit" in options else 4)
     if "trim" in options:
         np.testing.assert_array_equal(fits[-1][1], given[fits[-1][0]])
+
+
+def test_label_quality_is_the_mean_of_all_rounds(problem):
+    X, given, _, _ = problem
+    classifier, _ = fit(X, given)
+    first, _ = fit(X, given, rounds=1)  # draws the same folds
+    codes = np.searchsorted(classifier.classes_, given)
+
+    def judged(rounds):
+        judge = Judge("auto", "all", 0.5, "given", 0.8, "auto", rounds, 3, None)
+        generator = np.random.RandomState(0)
+        classes, rows = classifier.classes_, np.arange(len(given))
+        return judge.judge(Noting(), X, given, classes, rows, None, None, generator)
+
+    last = judged(2).probabilities[np.arange(len(given)), codes]
+    np.testing.assert_array_equal(judged(1).quality, first.label_quality_)
+    np.testing.assert_allclose(classifier.label_quality_, (first.label_quality_ + last) / 2)
+    assert np.abs(last - first.label_quality_).max() > 0.1
 
 
 def test_sample_weights_go_with_their_rows(problem):

@@ -45,7 +45,7 @@ from noisyfit.training.plan import (
     PlannedBatches,
 )
 from noisyfit.training.recording import ProbabilityRecorder
-from noisyfit.training.rows import DenseRows, Rows, SparseRows, as_rows
+from noisyfit.training.rows import DenseRows, RowForm, Rows, SparseRows, as_rows
 from noisyfit.training.screening import screen_rows
 from noisyfit.training.seeding import draw_seed, isolated_seed
 from noisyfit.training.settings import NetworkSettings
@@ -315,14 +315,17 @@ def test_mlp_names_the_wrong_option(options: dict[str, Any], match: str) -> None
         MLP(4, 3, **options)
 
 
-SHAPE: dict[str, Any] = {"row_shape": (2, 3), "n_classes": 4, "sparse": False}
+SHAPE: dict[str, Any] = {
+    "form": RowForm("table", (2, 3)),
+    "n_classes": 4,
+}
 
 
 def test_build_module_from_a_class_a_function_and_nothing() -> None:
     linear = build_module(nn.Linear, {"bias": False}, **SHAPE)
     assert isinstance(linear, nn.Linear)
     assert (linear.in_features, linear.out_features, linear.bias) == (6, 4, None)
-    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"sparse": True})
+    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"form": RowForm("sparse", (6,))})
     assert isinstance(default.layers[0], SparseLinear)
     assert default.layers[-1].out_features == 4
 

@@ -1,5 +1,6 @@
 """The estimators: thin shells over selection, losses, noise and training."""
 
+from noisyfit.estimators.carried_weights import CarriedWeights
 from noisyfit.estimators.co_teaching import CoTeachingClassifier
 from noisyfit.estimators.coreset import CoresetClassifier
 from noisyfit.estimators.crust import CRUSTClassifier
@@ -14,6 +15,7 @@ from noisyfit.estimators.t_revision import TRevisionClassifier
 
 __all__ = [
     "CRUSTClassifier",
+    "CarriedWeights",
     "CoTeachingClassifier",
     "CoresetClassifier",
     "DMClassifier",

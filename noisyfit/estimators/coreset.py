@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
@@ -103,7 +104,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         The number (or total weight) of the rows that each of them stands for.
     label_quality_ : ndarray of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
-        is right.
+        is right, as a mean of all rounds.
     transduction_ : ndarray of shape (n_samples,)
         The label believed to be right for each training row.
     noise_rate_ : float
@@ -112,7 +113,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         Estimated probabilities of the given label (columns) for each true label (rows).
     n_features_in_ : int
         Number of features seen in `fit`, where X has features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
 
     See Also
@@ -191,6 +192,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self
             The fitted estimator.
         """
+        index = row_index(X, y)
         X = self._validate_rows(X, reset=True)
         y = to_host(y)
         if y is None:
@@ -242,7 +244,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.classes_ = classes
         self.coreset_indices_ = rows[chosen]
         self.coreset_weights_ = chosen_weights
-        self._report_rows(X, codes, rows, verdict, counts)
+        self._report_rows(X, codes, rows, verdict, counts, index)
         return self
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
@@ -261,6 +263,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         rows: np.ndarray,
         verdict: Verdict,
         counts: np.ndarray | None,
+        index: Any,
     ) -> None:
         """Set the per-row attributes; rows of weight 0 are judged by the final estimator."""
         probabilities, belief = verdict.probabilities, verdict.belief
@@ -277,8 +280,10 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         if self.trim is not None:
             trusted = rows[verdict.kept]
             believed[trusted] = codes[trusted]
-        self.transduction_ = self.classes_[believed]
-        self.label_quality_ = label_quality(probabilities, codes, "self_confidence")
+        quality = label_quality(probabilities, codes, "self_confidence")
+        quality[rows] = verdict.quality
+        self.transduction_ = with_index(self.classes_[believed], index, "transduction")
+        self.label_quality_ = with_index(quality, index, "label_quality")
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 

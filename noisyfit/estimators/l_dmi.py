@@ -87,6 +87,7 @@ class LDMIClassifier(Published, WholeDataClassifier):
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
+        train_transform: Any = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
@@ -104,6 +105,7 @@ class LDMIClassifier(Published, WholeDataClassifier):
             batch_size=batch_size,
             optimizer=optimizer,
             class_weight=class_weight,
+            train_transform=train_transform,
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
@@ -115,6 +117,9 @@ class LDMIClassifier(Published, WholeDataClassifier):
         )
         self.pretraining_epochs = pretraining_epochs
         self.information_lr = information_lr
+
+    def _n_planned_epochs(self) -> int:
+        return self.pretraining_epochs + self.max_epochs
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         size = None

@@ -11,8 +11,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from noisyfit._compat import HasMethods, Interval, StrOptions
-from noisyfit.estimators.out_of_fold import out_of_fold_probabilities
+from noisyfit._compat import HasMethods, Interval, StrOptions, take_rows
+from noisyfit.estimators.base.containers import with_index
+from noisyfit.estimators.base.validation import as_counts
+from noisyfit.estimators.out_of_fold import check_takes_weights, out_of_fold_probabilities
 from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
     SELECTION_METHODS,
@@ -80,10 +82,21 @@ class GradientMedoids(BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _select(self, X: Any, y: np.ndarray | None) -> None:
-        """Set the fitted attributes from validated rows and labels."""
+    def _select(
+        self, X: Any, y: np.ndarray | None, sample_weight: np.ndarray | None, index: Any
+    ) -> None:
+        """Set the fitted attributes from validated rows, labels and weights, and the rows' index.
+
+        Rows of weight zero are as if absent.
+        """
         if y is not None:
             check_classification_targets(y)
+        n_rows = X.shape[0]
+        rows, counts = np.arange(n_rows), None
+        if sample_weight is not None:
+            rows = np.flatnonzero(sample_weight)
+            counts = as_counts(sample_weight)[rows]
+            X, y = take_rows(X, rows), None if y is None else y[rows]
         rng = check_random_state(self.random_state)
         if self.estimator is None:
             self._check_needs_no_estimator()
@@ -98,24 +111,35 @@ class GradientMedoids(BaseEstimator):
             classes, codes = np.unique(y, return_inverse=True)
             if len(classes) < 2:
                 raise ValueError("y holds one class only; estimator needs at least two classes.")
+            if sample_weight is not None:
+                check_takes_weights(self.estimator, "sample_weight was given")
             probabilities = out_of_fold_probabilities(
-                self.estimator, X, y, classes, n_folds=self.cross_fit, rng=rng, n_jobs=self.n_jobs
+                self.estimator,
+                X,
+                y,
+                classes,
+                n_folds=self.cross_fit,
+                rng=rng,
+                sample_weight=None if sample_weight is None else sample_weight[rows],
+                n_jobs=self.n_jobs,
             )
             gradients = logit_gradients(probabilities, codes)
             groups = probabilities.argmax(axis=1) if self.group_by == "predicted" else codes
-            clean_share = estimate_noise(probabilities, codes).clean_share
+            clean_share = estimate_noise(probabilities, codes, sample_weight=counts).clean_share
         if self.selection == "all" and self.k is not None:
             raise ValueError(
                 f"k={self.k} has no meaning with selection='all', which takes every row left: "
                 "set k=None or another selection."
             )
         method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)
-        _, coreset = method.select(gradients, codes, groups, clean_share, None, rng)
-        self.medoid_indices_ = coreset.indices
-        self.sample_indices_ = np.sort(coreset.indices)
+        _, coreset = method.select(gradients, codes, groups, clean_share, counts, rng)
+        self.medoid_indices_ = rows[coreset.indices]
+        self.sample_indices_ = np.sort(self.medoid_indices_)
         self.weights_ = coreset.weights
-        self.labels_ = coreset.assignment
-        self._n_rows = len(coreset.assignment)
+        labels = np.full(n_rows, -1, dtype=coreset.assignment.dtype)
+        labels[rows] = coreset.assignment
+        self.labels_ = with_index(labels, index, "labels")
+        self._n_rows = n_rows
 
     def _check_needs_no_estimator(self) -> None:
         for name, value in (("trim", "auto"), ("group_by", "predicted")):

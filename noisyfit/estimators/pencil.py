@@ -112,6 +112,7 @@ class PENCILClassifier(Published, WholeDataClassifier):
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
+        train_transform: Any = None,
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
@@ -129,6 +130,7 @@ class PENCILClassifier(Published, WholeDataClassifier):
             batch_size=batch_size,
             optimizer=optimizer,
             class_weight=class_weight,
+            train_transform=train_transform,
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
@@ -144,6 +146,9 @@ class PENCILClassifier(Published, WholeDataClassifier):
         self.confidence = confidence
         self.warmup_epochs = warmup_epochs
         self.finetuning_epochs = finetuning_epochs
+
+    def _n_planned_epochs(self) -> int:
+        return self.warmup_epochs + self.max_epochs + self.finetuning_epochs
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         self._start(data, settings, CrossEntropy(), fresh)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from noisyfit.estimators.out_of_fold import out_of_fold_probabilities
+from noisyfit.noise import label_quality
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
@@ -21,10 +22,13 @@ LATER_FOLDS = 2
 class Verdict:
     """What is believed about the rows that count, each array with an entry for each of them.
 
-    ``kept`` marks the rows trusted, ``joining`` those that come back under another label.
+    ``quality`` is the probability that the given label is right: by one round, or the mean of all
+    in what `Judge.judge` returns. ``kept`` marks the rows trusted, ``joining`` those that come back
+    under another label.
     """
 
     probabilities: np.ndarray
+    quality: np.ndarray
     belief: Belief | None
     kept: np.ndarray
     coreset: Coreset
@@ -69,6 +73,7 @@ class Judge:
         codes = np.searchsorted(classes, y[rows])
         verdict: Verdict | None = None
         first: Belief | None = None
+        qualities = []
         for _ in range(self._n_rounds()):
             probabilities = out_of_fold_probabilities(
                 estimator,
@@ -88,8 +93,12 @@ class Judge:
                 belief = believe(probabilities, codes, each, self.matrix, first)
                 first = first or belief
             verdict = self._select(probabilities, codes, belief, counts, rng)
+            qualities.append(verdict.quality)
         assert verdict is not None
-        return verdict
+        # The rows that a later round did not learn from are wrong ones under much noise, and hard
+        # ones under little. It ranks labels better in one case and worse in the other; the mean is
+        # close to the better of the two in both.
+        return replace(verdict, quality=np.mean(qualities, axis=0))
 
     def _n_rounds(self) -> int:
         """One round where there is nothing to believe, or no row is held out."""
@@ -117,4 +126,5 @@ class Judge:
         joining = np.zeros(len(codes), dtype=bool)
         if belief is not None and self.pseudo_label is not None:
             joining = ~kept & (probabilities.max(axis=1) > self.pseudo_label)
-        return Verdict(probabilities, belief, kept, coreset, joining)
+        quality = label_quality(probabilities, codes, "self_confidence")
+        return Verdict(probabilities, quality, belief, kept, coreset, joining)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from noisyfit._compat import fit_context, take_rows
+from noisyfit._compat import StrOptions, fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.documentation import share_documentation
-from noisyfit.estimators.base.validation import to_host
+from noisyfit.estimators.base.validation import to_host, validate_sample_weight
+from noisyfit.estimators.carried_weights import CarriedWeights
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     tag_estimator_needs,
@@ -25,11 +27,13 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
 
     ``fit_resample`` gives back rows and labels of the type it was given, DataFrames with their
     index. Use it as a step of ``imblearn.pipeline.Pipeline``, which skips it when predicting;
-    imbalanced-learn itself is not needed.
+    imbalanced-learn itself is not needed. Weights of rows get past it as `CarriedWeights`.
 
     Parameters
     ----------
     {selection_parameters}
+    weights : {"uniform", "cluster"}, default="uniform"
+        Weight that a row kept hands on, see `carry`: its own, or that of all rows it stands for.
 
     Attributes
     ----------
@@ -37,6 +41,7 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
 
     See Also
     --------
+    CarriedWeights : Weights for the steps behind the sampler.
     CoresetClassifier : The same in scikit-learn's own pipelines, with weights carried along.
 
     Examples
@@ -56,9 +61,46 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **GradientMedoids._parameter_constraints,
+        "weights": [StrOptions({"uniform", "cluster"})],
+    }
+    # With metadata routing, weights given to a pipeline are for its sampler too: who weighs rows
+    # means them to count when rows are chosen. (A set_fit_resample_request exists only where
+    # imbalanced-learn was imported first.)
+    __metadata_request__fit: ClassVar[dict[str, bool]] = {"sample_weight": True}
+    __metadata_request__fit_resample: ClassVar[dict[str, bool]] = {"sample_weight": True}
+
+    def __init__(
+        self,
+        k: int | None = None,
+        *,
+        fraction: float = 0.5,
+        selection: str = "auto",
+        trim: str | float | None = None,
+        estimator: Any = None,
+        group_by: str = "given",
+        weights: str = "uniform",
+        cross_fit: int | None = 5,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            k,
+            fraction=fraction,
+            selection=selection,
+            trim=trim,
+            estimator=estimator,
+            group_by=group_by,
+            cross_fit=cross_fit,
+            n_jobs=n_jobs,
+            random_state=random_state,
+        )
+        self.weights = weights
+
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any) -> GradientMedoidSampler:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GradientMedoidSampler:
         """Choose the medoids without returning them; see `fit_resample`.
 
         Parameters
@@ -67,12 +109,16 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             Gradients, or with `estimator` features (sparse too).
         y : array-like of shape (n_samples,)
             Given labels.
+        sample_weight : array-like of shape (n_samples,) or CarriedWeights, default=None
+            Weights of the rows, not negative: how much each counts when rows are chosen. A weight
+            of 0 makes a row as if absent.
 
         Returns
         -------
         self
             The fitted sampler.
         """
+        index = row_index(X, y)
         X, y = validate_data(
             self,
             to_host(X),
@@ -80,10 +126,15 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             dtype=[np.float64, np.float32],
             accept_sparse="csr" if self.estimator is not None else False,
         )
-        self._select(X, y)
+        weight = None
+        if sample_weight is not None:
+            if isinstance(sample_weight, CarriedWeights):
+                sample_weight = sample_weight.weights
+            weight = validate_sample_weight(sample_weight, len(y))
+        self._select(X, y, weight, index)
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any]:
         """Choose the medoids and return them.
 
         Parameters
@@ -92,14 +143,42 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             Gradients, or with `estimator` features (sparse too).
         y : array-like of shape (n_samples,)
             Given labels.
+        sample_weight : array-like of shape (n_samples,) or CarriedWeights, default=None
+            Weights of the rows, not negative: how much each counts when rows are chosen. A weight
+            of 0 makes a row as if absent.
 
         Returns
         -------
         X_resampled, y_resampled
             The rows `sample_indices_` of X and y, in containers of the same type.
         """
-        self.fit(X, y)
+        self.fit(X, y, sample_weight)
+        if isinstance(sample_weight, CarriedWeights):
+            sample_weight.follow(self)
         return take_rows(X, self.sample_indices_), take_rows(y, self.sample_indices_)
+
+    def carry(self, sample_weight: Any = None) -> np.ndarray:
+        """Weights of the rows kept, from weights of all rows that were given to `fit`.
+
+        Parameters
+        ----------
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative; None means one for each.
+
+        Returns
+        -------
+        ndarray of shape (n_medoids,), float64
+            Weights of the rows `sample_indices_`: their own or, with ``weights="cluster"``, the
+            total of the rows that each stands for.
+        """
+        check_is_fitted(self, "medoid_indices_")
+        weight = validate_sample_weight(sample_weight, self._n_rows)
+        if self.weights == "uniform":
+            return weight[self.sample_indices_]
+        covered = self.labels_ >= 0
+        n_medoids = len(self.medoid_indices_)
+        totals = np.bincount(self.labels_[covered], weight[covered], minlength=n_medoids)
+        return totals[np.argsort(self.medoid_indices_)]
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn what `fit` needs."""

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.validation import to_host
 from noisyfit.estimators.medoids import (
@@ -65,8 +66,9 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self
             The fitted selector.
         """
+        index = row_index(X, y)
         X, y = self._validate(X, y, reset=True)
-        self._select(X, y)
+        self._select(X, y, None, index)
         self.medoids_ = take_rows(X, self.medoid_indices_)
         self._n_features_out = len(self.medoid_indices_)
         return self

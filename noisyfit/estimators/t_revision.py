@@ -108,6 +108,7 @@ class TRevisionClassifier(Published, TransitionClassifier):
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
+        train_transform: Any = None,
         validation_fraction: float | str | None = "auto",
         warm_start: bool = False,
         callbacks: Any = None,
@@ -125,6 +126,7 @@ class TRevisionClassifier(Published, TransitionClassifier):
             batch_size=batch_size,
             optimizer=optimizer,
             class_weight=class_weight,
+            train_transform=train_transform,
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
@@ -139,6 +141,9 @@ class TRevisionClassifier(Published, TransitionClassifier):
         self.revision_lr = revision_lr
         self.cross_fit = cross_fit
         self.estimation_epochs = estimation_epochs
+
+    def _n_planned_epochs(self) -> int:
+        return self.max_epochs + self.revision_epochs
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         noise, records = self._noise(data, settings, np.random.RandomState(seed))

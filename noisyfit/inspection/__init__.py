@@ -1,4 +1,7 @@
-"""Seeing what a fit made of noisy labels: displays in scikit-learn's convention.
+"""Seeing what a fit made of noisy labels: displays, and a page to review rows with.
+
+`LabelReport` writes one HTML file with the suspicious rows, to keep, relabel or drop by keyboard.
+The rest are displays in scikit-learn's convention.
 
 Each display is made from an estimator (`from_estimator`), from predictions or other arrays of any
 origin, or by its constructor from what is to be drawn. ``plot(ax=None)`` draws it again, into axes
@@ -18,6 +21,7 @@ from noisyfit.inspection.emphasis_curve import EmphasisDisplay
 from noisyfit.inspection.gradient_space import GradientSpaceDisplay
 from noisyfit.inspection.label_quality import LabelQualityDisplay
 from noisyfit.inspection.memorization import MemorizationDisplay
+from noisyfit.inspection.report import LabelReport
 from noisyfit.inspection.transition import TransitionMatrixDisplay
 
 __all__ = [
@@ -25,6 +29,7 @@ __all__ = [
     "EmphasisDisplay",
     "GradientSpaceDisplay",
     "LabelQualityDisplay",
+    "LabelReport",
     "MemorizationDisplay",
     "TransitionMatrixDisplay",
 ]

@@ -81,7 +81,7 @@ class LabelQualityDisplay:
 
         Parameters
         ----------
-        estimator : estimator with label_quality_
+        estimator : estimator with `label_quality_`
             Any of noisyfit's classifiers, after `fit`.
         y_given : array-like of shape (n_samples,), default=None
             The labels given to `fit`; with them it is known which ones are judged wrong: those

@@ -78,7 +78,7 @@ class TransitionMatrixDisplay:
 
         Parameters
         ----------
-        estimator : estimator with transition_matrix_
+        estimator : estimator with `transition_matrix_`
             Any of noisyfit's classifiers, after `fit`.
         true_matrix : array-like of shape (C, C), default=None
             The true matrix, in the order of `classes_`.

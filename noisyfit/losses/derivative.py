@@ -18,9 +18,9 @@ class DerivativeManipulation(RowCriterion):
 
     The derivative of a row's loss with respect to its logits has the direction of the derivative of
     cross entropy, and the L1 norm ``w(p)``, where p is the probability of the given label y and w
-    an emphasis density, normalised. The loss is
+    an emphasis density, normalised. The loss is ::
 
-    .. math:: \tfrac{1}{2} \, w(p) \, \Big(\log \sum_{j \neq y} e^{z_j} - z_y\Big)
+        0.5 * w(p) * (log(sum of exp(z[j]) over all j != y) - z[y])
 
     with w(p) taken as a constant. This has exactly the derivative wanted and stays finite where
     dividing by ``1 - p``, as the definition asks, does not. Only its derivative means anything: the

@@ -14,9 +14,9 @@ class LabelDistributionLearning(RowCriterion):
     r"""PENCIL: each training row has a label distribution, which is learned with the network.
 
     The distribution d of a row is the softmax of its own logits, which start as ``confidence`` for
-    the given label y and 0 for the others. The loss, with predicted probabilities p,
+    the given label y and 0 for the others. The loss, with predicted probabilities p, is ::
 
-    .. math:: KL(p \| d) - \text{compatibility} \cdot \log d_y + \text{entropy} \cdot H(p)
+        KL(p || d) - compatibility * log(d[y]) + entropy * H(p)
 
     trains both: every call in training mode moves the label logits of its rows by ``label_lr`` down
     the gradient. Each row is pulled to what is predicted for it and held by its given label; it

@@ -12,7 +12,9 @@ from noisyfit.weighting.checks import check_number
 class SquaredError(LabelLoss):
     r"""Squared error of the network's outputs f for C classes, rescaled for many of them.
 
-    .. math:: \frac{1}{C} \Big(k \, (f_y - M)^2 + \sum_{j \neq y} f_j^2\Big)
+    It is ::
+
+        (k * (f[y] - M) ** 2 + sum of f[j] ** 2 over all j != y) / C
 
     The outputs are pulled to M for the label and to 0 for all other classes. With ``k = M = 1``,
     the plain squared distance to the one-hot label, the label's share vanishes among very many

@@ -5,6 +5,7 @@
 - *Estimate* the noise from a classifier's held-out probabilities: `estimate_noise`.
 - *Find* wrong labels: `label_quality` scores, `find_label_issues` ranks and counts,
   `believed_labels` proposes the true ones.
+- *Apply* what people decided about the rows they looked at: `apply_review`.
 
 Only numpy, no networks: everything works with the probabilities of any classifier.
 """
@@ -19,12 +20,15 @@ from .corrupt import (
 )
 from .estimate import NoiseEstimate, anchor_noise, estimate_noise
 from .quality import believed_labels, find_label_issues, label_quality
+from .review import ReviewedData, apply_review
 from .transition import transition_matrix
 
 __all__ = [
     "CorruptedLabels",
     "NoiseEstimate",
+    "ReviewedData",
     "anchor_noise",
+    "apply_review",
     "asymmetric_noise",
     "believed_labels",
     "corrupt_labels",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -9,13 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.rows import Features, apply_module
 
 # Settings of a DataLoader that would change which rows a batch holds.
 PLANNED_OPTIONS = {"sampler", "batch_sampler", "drop_last"}
 
 
 def first_output(output: Any) -> Any:
-    """The logits of a module that gives a tuple of outputs, or its only output."""
+    """The logits of a module that gives several outputs, or its only output.
+
+    They are the first of a tuple, or what is called ``logits``, as Hugging Face models do.
+    """
+    if isinstance(output, Mapping) and "logits" in output:
+        return output["logits"]
+    if hasattr(output, "logits"):
+        return output.logits
     return output[0] if isinstance(output, tuple) and output else output
 
 
@@ -95,18 +104,24 @@ def check_callback_options(options: dict[str, Any], callbacks: list[Any]) -> Non
             raise ValueError(f"{option} names no callback; there are {sorted(names)}.")
 
 
+def _shape(batch: Features) -> Any:
+    if isinstance(batch, dict):
+        return {name: tuple(values.shape) for name, values in batch.items()}
+    return tuple(batch.shape)
+
+
 def check_module(module: nn.Module, data: LabeledRows) -> None:
     """Raise unless the module turns two rows into one logit per class each."""
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError("module has no parameters to train.")
     batch = data.rows.take(torch.from_numpy(data.used[:2]))
-    module = module.to(batch.device)
+    module = module.to(data.rows.device)
     training = module.training
     try:
-        output = module.eval()(batch)
+        output = apply_module(module.eval(), batch)
     except Exception as error:
         raise ValueError(
-            f"module={type(module).__name__} fails on a batch of X of shape {tuple(batch.shape)}: "
+            f"module={type(module).__name__} fails on a batch of X of shape {_shape(batch)}: "
             f"{error}"
         ) from error
     finally:
@@ -116,9 +131,10 @@ def check_module(module: nn.Module, data: LabeledRows) -> None:
         raise TypeError(f"module must give a tensor of logits, got {type(logits).__name__}.")
     if not logits.is_floating_point():
         raise TypeError(f"module must give logits of floating point, got {logits.dtype}.")
-    if logits.shape != (len(batch), data.n_classes):
+    n_rows = min(2, len(data.used))
+    if logits.shape != (n_rows, data.n_classes):
         raise ValueError(
-            f"module gives an output of shape {tuple(logits.shape)} for {len(batch)} rows; it "
+            f"module gives an output of shape {tuple(logits.shape)} for {n_rows} rows; it "
             f"must give for each row one logit for each of the {data.n_classes} classes."
         )
     if not logits.requires_grad:

@@ -19,7 +19,8 @@ class LabeledRows:
     """Features, class codes (n,) and weights (n,) of the rows; weight 0 means not trained on.
 
     ``weights`` is what a row's loss is multiplied with, the weight of its class included;
-    ``counts`` says how many rows it stands for where rows are counted.
+    ``counts`` says how many rows it stands for where rows are counted. ``index`` is that of the
+    DataFrame they came in, if they did.
     """
 
     rows: Rows
@@ -28,6 +29,7 @@ class LabeledRows:
     counts: np.ndarray
     n_classes: int
     validation: np.ndarray | None = None
+    index: Any = None
 
     @cached_property
     def column_statistics(self) -> tuple[Tensor, Tensor] | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import skorch
@@ -23,9 +23,19 @@ from noisyfit.training.checks import (
     first_output,
 )
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
-from noisyfit.training.rows import Rows
+from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
 PREDICTION_BATCH_SIZE = 256
+
+
+class EpochWatcher(Protocol):
+    """Is told of every epoch of a training run, and may end it."""
+
+    def begin_epoch(self) -> None:
+        """Take note of an epoch that begins."""
+
+    def end_epoch(self) -> bool:
+        """Take note of an epoch that is over; True asks to stop."""
 
 
 class PlannedNet(skorch.NeuralNet):
@@ -39,9 +49,17 @@ class PlannedNet(skorch.NeuralNet):
     callbacks_: list[tuple[str, Callback]]
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
+    row_form_: RowForm  # what the network was built for
 
-    def __init__(self, *args: Any, dtype: torch.dtype = torch.float32, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        dtype: torch.dtype = torch.float32,
+        transform: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         self.dtype = dtype
+        self.transform = transform
         super().__init__(*args, **kwargs)
 
     @property
@@ -49,9 +67,13 @@ class PlannedNet(skorch.NeuralNet):
         return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
 
     def train(
-        self, rows: Rows, plans: Iterable[EpochPlan], validation: EpochPlan | None = None
+        self,
+        rows: Rows,
+        plans: Iterable[EpochPlan],
+        validation: EpochPlan | None = None,
+        watcher: EpochWatcher | None = None,
     ) -> PlannedNet:
-        """Run one epoch per plan, until they end or a callback asks to stop.
+        """Run one epoch per plan, until they end or a callback or the ``watcher`` asks to stop.
 
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
         so it can depend on what the network has learned.
@@ -63,7 +85,11 @@ class PlannedNet(skorch.NeuralNet):
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
             self.plan_ = plan
+            if watcher is not None:
+                watcher.begin_epoch()
             self.fit_loop(rows, epochs=1)
+            if watcher is not None and watcher.end_epoch():
+                self.stop_requested_ = True
             if self.stop_requested_:
                 break
         self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
@@ -120,7 +146,7 @@ class PlannedNet(skorch.NeuralNet):
         """Batches of the plan in force and of the validation rows, if any."""
         device = torch.device(self.device)
         assert self.plan_ is not None
-        train = PlannedBatches(X, self.plan_, self.dtype, device)
+        train = PlannedBatches(X, self.plan_, self.dtype, device, self.transform)
         if self.validation_plan_ is None:
             return train, None
         return train, PlannedBatches(X, self.validation_plan_, self.dtype, device)
@@ -181,9 +207,9 @@ class PlannedNet(skorch.NeuralNet):
         codes = [predict_logits(self.module_, X, block.numpy()).argmax(dim=1) for block in blocks]
         return torch.cat(codes).cpu().numpy()
 
-    def infer(self, x: Tensor, **fit_params: Any) -> Any:
+    def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
-        return self.module_(x)
+        return apply_module(self.module_, x)
 
     def _set_training(self, training: bool = True) -> None:
         """Switch the mode where it is another one; skorch goes through all modules every step."""
@@ -236,7 +262,7 @@ def predict_logits(
     try:
         parts = []
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(first_output(module(block))[:n_real])
+            parts.append(first_output(apply_module(module, block))[:n_real])
     finally:
         module.train(was_training)
     return torch.cat(parts)

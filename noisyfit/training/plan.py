@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from noisyfit._peaked import Matrix, PeakedRows
-from noisyfit.training.rows import Rows
+from noisyfit.training.rows import Features, Rows
+from noisyfit.training.transform import apply_transform
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,22 @@ class BatchTargets:
     share: Tensor | None = None
 
 
-Batch = tuple[Tensor, BatchTargets]
+Batch = tuple[Features, BatchTargets]
 
 
 class PlannedBatches(Dataset):
     """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries."""
 
-    def __init__(self, rows: Rows, plan: EpochPlan, dtype: torch.dtype, device: torch.device):
+    def __init__(
+        self,
+        rows: Rows,
+        plan: EpochPlan,
+        dtype: torch.dtype,
+        device: torch.device,
+        transform: Callable[[Features], Features] | None = None,
+    ) -> None:
         self.rows = rows
+        self.transform = transform
         self.device = device
         self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
         self.labels: PeakedRows | Tensor
@@ -95,7 +104,7 @@ class PlannedBatches(Dataset):
 
     def __getitem__(self, positions: Tensor) -> Batch:
         row_numbers = self.row_numbers[positions]
-        features = self.rows.take(row_numbers)
+        features = self._features(row_numbers)
         targets = BatchTargets(
             self._labels_at(positions).to(self.device),
             self.weights[positions].to(self.device),
@@ -103,11 +112,15 @@ class PlannedBatches(Dataset):
         )
         if self.mixing is not None:
             share = self.share[positions].to(self.device)
-            partner = self.rows.take(self.partners[positions])
+            partner = self._features(self.partners[positions])
             features = self.rows.mix(features, partner, share)
             targets.partner_codes = self.partner_codes[positions].to(self.device)
             targets.share = share
         return features, targets
+
+    def _features(self, row_numbers: Tensor) -> Features:
+        features = self.rows.take(row_numbers)
+        return features if self.transform is None else apply_transform(self.transform, features)
 
     def _labels_at(self, positions: Tensor) -> Tensor:
         if isinstance(self.labels, PeakedRows):

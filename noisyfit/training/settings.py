@@ -16,9 +16,8 @@ from noisyfit.training.checks import (
     check_optimizer,
 )
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.modules import MLP, build_module
+from noisyfit.training.modules import MLP, ConvolutionNet, build_module
 from noisyfit.training.network import PlannedNet
-from noisyfit.training.rows import SparseRows
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.twins import TwinNet, Twins
 
@@ -43,6 +42,7 @@ class NetworkSettings:
     batch_size: int
     device: torch.device
     dtype: torch.dtype
+    transform: Callable[[Any], Any] | None = None
     verbose: int = 0
     callbacks: list[Any] = field(default_factory=list)
     module_options: dict[str, Any] = field(default_factory=dict)
@@ -94,12 +94,14 @@ class NetworkSettings:
             batch_size=self.batch_size,
             device=str(self.device),
             dtype=self.dtype,
+            transform=self.transform,
             verbose=self.verbose,
             callbacks=callbacks,
             train_split=None,
             **{f"optimizer__{name}": value for name, value in options.items()},
             **self.net_options,
         ).initialize()
+        net.row_form_ = data.rows.form
         check_callback_options(
             self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
         )
@@ -109,10 +111,9 @@ class NetworkSettings:
         module = build_module(
             self.module,
             self.module_options,
-            row_shape=data.rows.shape[1:],
+            form=data.rows.form,
             n_classes=data.n_classes,
-            sparse=isinstance(data.rows, SparseRows),
         ).to(self.dtype)
-        if isinstance(module, MLP) and data.column_statistics is not None:
+        if isinstance(module, MLP | ConvolutionNet) and data.column_statistics is not None:
             module.standardize_inputs(*data.column_statistics)
         return module

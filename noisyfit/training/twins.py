@@ -32,10 +32,10 @@ class Twins(nn.Module):
                 "them."
             )
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, *features: Any, **named: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Log of the mean probabilities (n, C), and the logits of both networks."""
-        first = first_output(self.first(features))
-        second = first_output(self.second(features))
+        first = first_output(self.first(*features, **named))
+        second = first_output(self.second(*features, **named))
         logs = torch.stack([first.log_softmax(dim=1), second.log_softmax(dim=1)])
         return logs.logsumexp(dim=0) - torch.log(logs.new_tensor(2.0)), first, second
 

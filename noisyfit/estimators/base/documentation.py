@@ -12,13 +12,15 @@ Class = TypeVar("Class", bound=type)
 NETWORK_PARAMETERS = """\
 module : torch.nn.Module class or instance, callable, or None, default=None
         The network, giving logits of shape (n, n_classes). None is a multilayer perceptron with
-        two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`
+        two hidden layers of 256, batch normalisation and standardised inputs, sized in `fit`,
+        or, for images, a net of three convolutions with ``module__channels=(32, 64, 128)``
         (columns that are principal components, as PCA and TruncatedSVD give them, are divided by
         one scale instead of one each; sparse X of more than 512 columns, words say, is projected
         to its 256 leading components first, in `fit`, not in `partial_fit`). A class or function
         that has parameters ``in_features`` and ``out_features``, as ``torch.nn.Linear`` has, is
-        given the sizes; its other arguments are set as ``module__<name>``. An instance is copied,
-        so its weights are where training starts.
+        given the sizes, and ``in_channels`` of images; its other arguments are set as
+        ``module__<name>``. An instance is copied, so its weights are where training starts. Of
+        several outputs the first, or that called ``logits``, counts.
     max_epochs : int, default=40
         Passes over the training rows; the fitted network is that of the last epoch.
     lr : float, default=1e-3
@@ -35,6 +37,11 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         with ``optimizer__<name>``. A class comes with torch's own defaults.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`.
+    train_transform : callable or None, default=None
+        Augmentation: takes a training batch, as the module would get it (images as numbers of shape
+        (n, channels, height, width), on the device), and gives one of the same rows, changed at
+        random by torch's generators. Predictions see rows as they are. See
+        `noisyfit.augmentation`.
     validation_fraction : float or None, default=None
         Share of the rows, stratified by class, that is not trained on; their loss and accuracy
         (under the given labels) are recorded in `history_` for early stopping.
@@ -80,7 +87,7 @@ classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X had string column names.
     n_iter_ : int
         Number of epochs run.
@@ -88,13 +95,13 @@ classes_ : ndarray of shape (n_classes,)
         One record per epoch: losses, phase, number of rows, duration.
     net_ : skorch.NeuralNet
         The fitted net; the network itself is ``net_.module_``.
-    projection_ : ndarray of shape (n_features_in_, n_components) or None
+    projection_ : ndarray or CSR matrix of shape (`n_features_in_`, n_components), or None
         What sparse rows are multiplied with before the default network sees them.
-    label_quality_ : ndarray of shape (n_samples,)
+    label_quality_ : ndarray or Series of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
-        is right; set by `fit`.
-    transduction_ : ndarray of shape (n_samples,)
-        The label believed to be right for each training row; set by `fit`.
+        is right; set by `fit`. A Series with the index of X (or else of y), where that is pandas'.
+    transduction_ : ndarray or Series of shape (n_samples,)
+        The label believed to be right for each training row, in the same form; set by `fit`.
     noise_rate_ : float
         Estimated share of wrong labels; set by `fit`.
     transition_matrix_ : ndarray of shape (n_classes, n_classes)
@@ -145,8 +152,9 @@ medoid_indices_ : ndarray of shape (n_medoids,)
         The same rows, sorted.
     weights_ : ndarray of shape (n_medoids,)
         Number of the rows that each of `medoid_indices_` stands for.
-    labels_ : ndarray of shape (n_samples,)
-        Position in `medoid_indices_` of each row's medoid; -1 for rows trimmed away.
+    labels_ : ndarray or Series of shape (n_samples,)
+        Position in `medoid_indices_` of each row's medoid; -1 for rows trimmed away. A Series with
+        the index of X (or else of y), where that is pandas'.
     n_features_in_ : int
         Number of features seen in `fit`."""
 

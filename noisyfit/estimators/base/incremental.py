@@ -45,7 +45,7 @@ class IncrementalClassifier(NetworkClassifier):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or tensor of shape (n_samples, n_features)
+        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
             Some rows.
         y : array-like of shape (n_samples,)
             Their given labels.

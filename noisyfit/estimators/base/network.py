@@ -15,13 +15,16 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from noisyfit._compat import Interval, Options, StrOptions, fit_context
+from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
+from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
     combine_weights,
     encode_labels,
+    shape_of_a_row,
     validate_callbacks,
     validate_device,
     validate_rows,
@@ -37,8 +40,8 @@ from noisyfit.training.network import (
     predict_probabilities,
 )
 from noisyfit.training.plan import EpochPlan
-from noisyfit.training.projection import principal_directions
-from noisyfit.training.rows import as_rows
+from noisyfit.training.projection import principal_directions, project
+from noisyfit.training.rows import Rows, are_images, as_rows
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
@@ -46,7 +49,9 @@ from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 Self = TypeVar("Self", bound="NetworkClassifier")
 
 
-class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC):
+class NetworkClassifier(
+    CallbackSupportMixin, PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC
+):
     """Validates, trains on planned epochs and predicts; a subclass says how to train.
 
     A subclass implements `_train`.
@@ -54,6 +59,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
     classes_: np.ndarray
     net_: PlannedNet
+    _fit_task: FitTask | None = None  # in `fit` only
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, type(None)],
@@ -67,6 +73,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         ],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "train_transform": [callable, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
@@ -86,6 +93,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
+        train_transform: Any = None,
         validation_fraction: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
@@ -102,6 +110,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.class_weight = class_weight
+        self.train_transform = train_transform
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
@@ -115,6 +124,10 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         """Train by the method, on a fresh network or the present one; set what the fit tells."""
 
+    def _n_planned_epochs(self) -> int:
+        """Epochs of a fit in all its phases, those of helper networks not counted."""
+        return self.max_epochs
+
     # ------------------------------------------------------------------------------- training
 
     @all_or_nothing
@@ -124,8 +137,11 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or tensor of shape (n_samples, n_features)
-            The rows; arrays of more dimensions (images) go to the module as they are.
+        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
+            The rows. Images of bytes (uint8), of shape (n, height, width, channels) or with the
+            channels second or absent, become numbers from 0 to 1 with the channels second; other
+            arrays of more dimensions go to the module as they are. Of a dict (each value an array
+            with one entry per row) the keys are keywords of the module's forward.
         y : array-like of shape (n_samples,)
             The given labels, of any type.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -136,24 +152,28 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         self
             The fitted estimator.
         """
+        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs())
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
+        index = row_index(X, y)
         X, y = self._validate(X, y, fresh=fresh)
         codes, classes = encode_labels(y, None if fresh else self.classes_)
         weights = validate_sample_weight(sample_weight, len(y))
         if fresh:
             # Any other module is given sparse rows as they are.
             self.projection_ = None if self.module is not None else principal_directions(X, weights)
-        data, settings, seed = self._prepare(X, y, codes, classes, weights)
+        data, settings, seed = self._prepare(X, y, codes, classes, weights, index=index)
         self.classes_ = classes
         with isolated_seed(seed, settings.device):
             self._train(data, settings, seed, fresh)
+        self._fit_task.end()
+        del self._fit_task
         return self
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
         """Rows and labels, checked against those of an earlier fit that is to be continued."""
         X, y = validate_rows_and_labels(self, X, y, dtype=self.dtype, reset=fresh)
         if fresh:
-            self._row_shape = X.shape[1:]
+            self._row_shape, self._rows_are_bytes = shape_of_a_row(X), are_images(X)
             return X, y
         self._check_row_shape(X)
         if self.net_.dtype != getattr(torch, self.dtype):
@@ -164,14 +184,25 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         return X, y
 
     def _projected(self, X: Any) -> Any:
-        return X if self.projection_ is None else X @ self.projection_.astype(X.dtype, copy=False)
+        return X if self.projection_ is None else project(X, self.projection_)
 
     def _check_row_shape(self, X: Any) -> None:
-        if X.shape[1:] != self._row_shape:
+        shape = shape_of_a_row(X)
+        if shape != self._row_shape:
             raise ValueError(
-                f"X has rows of shape {X.shape[1:]}, but {type(self).__name__} is expecting "
+                f"X has rows of shape {shape}, but {type(self).__name__} is expecting "
                 f"{self._row_shape} as in fit."
             )
+        if are_images(X) != self._rows_are_bytes:
+            kinds = ("bytes (uint8, 0 to 255)", "numbers of another type")
+            given, fitted = kinds if are_images(X) else kinds[::-1]
+            raise ValueError(
+                f"X holds {given}, but {type(self).__name__} was fitted on images of {fitted}; "
+                "give images of the same type."
+            )
+
+    def _as_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
+        return as_rows(self._projected(X), device, dtype, by_default=self.module is None)
 
     def _prepare(
         self,
@@ -181,6 +212,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         classes: np.ndarray,
         sample_weight: np.ndarray,
         *,
+        index: Any = None,
         one_class_will_do: bool = False,
     ) -> tuple[LabeledRows, NetworkSettings, int]:
         """Everything a training run needs, checked."""
@@ -199,12 +231,13 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             )
         seed = draw_seed(self.random_state)
         data = LabeledRows(
-            as_rows(self._projected(X), device),
+            self._as_rows(X, device, getattr(torch, self.dtype)),
             codes,
             weights,
             as_counts(sample_weight),
             len(classes),
             None if one_class_will_do else self._hold_out(codes, weights, seed),
+            index,
         )
         settings = NetworkSettings(
             module=self.module,
@@ -214,6 +247,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
+            transform=self.train_transform,
             verbose=self.verbose,
             callbacks=validate_callbacks(self.callbacks),
             module_options=self._prefixed_options("module"),
@@ -283,8 +317,11 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
     ) -> None:
         """Run the planned epochs on ``net_``, with a schedule of its own from the full rate.
 
-        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others.
+        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others. Once a
+        callback of scikit-learn has asked to stop, no further phase is run.
         """
+        if self._fit_task is not None and self._fit_task.stopped:
+            return
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
         for group in self.net_.optimizer_.param_groups:
@@ -294,7 +331,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
                 callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
             elif isinstance(callback, StepSchedule):
                 callback.active = lr is None
-        self.net_.train(data.rows, plans, data.validation_plan())
+        self.net_.train(data.rows, plans, data.validation_plan(), self._fit_task)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
 
@@ -312,8 +349,9 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         believed = probabilities.argmax(axis=1)
         if trusted is not None:
             believed = np.where(trusted, data.codes, believed)
-        self.transduction_ = self.classes_[believed]
-        self.label_quality_ = label_quality(probabilities, data.codes, "self_confidence")
+        quality = label_quality(probabilities, data.codes, "self_confidence")
+        self.transduction_ = with_index(self.classes_[believed], data.index, "transduction")
+        self.label_quality_ = with_index(quality, data.index, "label_quality")
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 
@@ -324,7 +362,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or tensor of shape (n_samples, n_features)
+        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
             The rows.
 
         Returns
@@ -337,7 +375,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
         dtype = str(self.net_.dtype).removeprefix("torch.")
         X = validate_rows(self, X, dtype=dtype, reset=False)
         self._check_row_shape(X)
-        rows = as_rows(self._projected(X), torch.device(self.net_.device))
+        rows = self._as_rows(X, torch.device(self.net_.device), self.net_.dtype)
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
         probabilities = predict_probabilities(self.net_.module_, rows, batch_size=size)
@@ -354,7 +392,7 @@ class NetworkClassifier(PrefixedParameters, ClassifierMixin, BaseEstimator, abc.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame or tensor of shape (n_samples, n_features)
+        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
             The rows.
 
         Returns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -9,8 +10,15 @@ import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+    validate_data,
+)
 from skorch.callbacks import Callback
+
+from noisyfit.training.rows import are_images
 
 
 def to_host(values: Any) -> Any:
@@ -25,38 +33,84 @@ def to_host(values: Any) -> Any:
 
 
 def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
-    """Features as a numpy array of ``dtype`` or a CSR matrix, checked as scikit-learn does."""
-    return validate_data(
-        estimator,
-        to_host(X),
-        reset=reset,
-        accept_sparse="csr",
-        dtype=getattr(np, dtype),
-        order="C",
-        allow_nd=True,
-        ensure_min_samples=1,
-    )
+    """Features as scikit-learn checks them: an array of ``dtype``, a CSR matrix.
+
+    Images of bytes stay bytes, and a dict of arrays is as `validate_named_arrays` gives it.
+    """
+    if isinstance(X, Mapping):
+        return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
+    X = to_host(X)
+    return validate_data(estimator, X, reset=reset, ensure_min_samples=1, **_row_options(X, dtype))
 
 
 def validate_rows_and_labels(
     estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool
 ) -> tuple[Any, np.ndarray]:
     """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
-    X, y = validate_data(
-        estimator,
-        to_host(X),
-        to_host(y),
-        reset=reset,
-        accept_sparse="csr",
-        dtype=getattr(np, dtype),
-        order="C",
-        allow_nd=True,
-    )
-    if 0 in X.shape[1:]:
-        raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
+    if isinstance(X, Mapping):
+        X = validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
+        y = validate_data(estimator, y=to_host(y), reset=False)
+        check_consistent_length(*X.values(), y)
+    else:
+        X, y = to_host(X), to_host(y)
+        X, y = validate_data(estimator, X, y, reset=reset, **_row_options(X, dtype))
+        if 0 in X.shape[1:]:
+            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     return X, y
+
+
+def _row_options(X: Any, dtype: str) -> dict[str, Any]:
+    """What `validate_data` is to make of the rows."""
+    kept = "uint8" if are_images(X) else dtype
+    return {
+        "accept_sparse": "csr",
+        "dtype": getattr(np, kept),
+        "order": "C",
+        "allow_nd": True,
+    }
+
+
+def validate_named_arrays(
+    estimator: Any, X: Mapping[str, Any], *, dtype: str, reset: bool
+) -> dict[str, np.ndarray]:
+    """Arrays by name with one entry per row each: whole numbers as int64, others as ``dtype``."""
+    if not X or not all(isinstance(name, str) and name.isidentifier() for name in X):
+        raise ValueError(
+            "X as a dict must hold arrays by the names of the keywords of the module's forward, "
+            f"got the keys {list(X)!r}."
+        )
+    arrays = {}
+    for name, values in X.items():
+        values = np.asarray(to_host(values))
+        kind = values.dtype.kind
+        if kind not in "buif":
+            raise TypeError(f"X[{name!r}] must hold numbers, got an array of {values.dtype}.")
+        if values.ndim == 0:
+            raise ValueError(f"X[{name!r}] must have one entry per row, got a single number.")
+        wanted: Any = {"b": bool, "u": np.int64, "i": np.int64, "f": getattr(np, dtype)}[kind]
+        arrays[name] = check_array(
+            values,
+            dtype=wanted,
+            order="C",
+            allow_nd=True,
+            ensure_2d=False,
+            ensure_min_features=0,
+            input_name=f"X[{name!r}]",
+        )
+    check_consistent_length(*arrays.values())
+    if reset:  # what an earlier fit on a table has left
+        for attribute in ("n_features_in_", "feature_names_in_"):
+            estimator.__dict__.pop(attribute, None)
+    return arrays
+
+
+def shape_of_a_row(X: Any) -> Any:
+    """What has to be the same in `fit` and `predict`: sizes, and whether numbers are bytes."""
+    if isinstance(X, dict):
+        return {name: values.shape[1:] for name, values in X.items()}
+    return X.shape[1:]
 
 
 def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:

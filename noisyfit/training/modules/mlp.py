@@ -1,13 +1,10 @@
-"""The default network, and how a user's module is built for the data at hand."""
+"""The default network of tables: a multilayer perceptron."""
 
 from __future__ import annotations
 
-import copy
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +19,7 @@ class SparseLinear(nn.Module):
 
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
+        self.in_features, self.out_features = in_features, out_features
         linear = nn.Linear(in_features, out_features)
         self.weight = nn.Parameter(linear.weight.detach().t().contiguous())
         self.bias = nn.Parameter(linear.bias.detach())
@@ -73,7 +71,11 @@ class MLP(nn.Module):
             raise ValueError(f"module__dropout must lie in [0, 1), got {dropout!r}.")
         if not all(isinstance(width, Integral) and width > 0 for width in hidden):
             raise ValueError(f"module__hidden={hidden!r} must hold positive ints.")
-        widths = [in_features, *hidden]
+        # What it was made of, for whoever has to make another one.
+        self.in_features, self.out_features = in_features, out_features
+        self.hidden = tuple(int(width) for width in hidden)
+        self.batch_norm, self.dropout, self.sparse = batch_norm, dropout, sparse
+        widths = [in_features, *self.hidden]
         layers: list[nn.Module] = []
         for number, (width_in, width_out) in enumerate(pairwise(widths)):
             first = sparse and number == 0
@@ -102,54 +104,3 @@ class MLP(nn.Module):
             if self.input_mean is not None:
                 features = (features - self.input_mean) / self.input_scale
         return self.layers(features)
-
-
-def build_module(
-    module: type[nn.Module] | nn.Module | Callable[..., nn.Module] | None,
-    options: dict[str, Any],
-    *,
-    row_shape: tuple[int, ...],
-    n_classes: int,
-    sparse: bool,
-) -> nn.Module:
-    """Make the network: the default, a copy of an instance, or from a class or function.
-
-    A class or function that has parameters called ``in_features`` and ``out_features`` (as
-    ``torch.nn.Linear`` has) is given the number of features and of classes for them, unless
-    ``options`` say otherwise.
-    """
-    if isinstance(module, nn.Module):
-        if options:
-            raise ValueError(
-                f"module is an instance of {type(module).__name__}, so module__"
-                f"{next(iter(options))} can't be applied; pass the class instead."
-            )
-        return copy.deepcopy(module)
-    factory = MLP if module is None else module
-    if not callable(factory):
-        raise TypeError(
-            "module must be None, a torch.nn.Module class or instance, or a function that "
-            f"returns one; got {module!r}."
-        )
-    in_features = 1
-    for size in row_shape:
-        in_features *= size
-    sizes: dict[str, Any] = {"in_features": in_features, "out_features": n_classes}
-    if module is None:
-        sizes["sparse"] = sparse
-    try:
-        accepted = set(inspect.signature(factory).parameters)
-    except ValueError:  # some built-in types have no signature
-        accepted = set()
-    arguments = {name: size for name, size in sizes.items() if name in accepted} | options
-    try:
-        built = factory(**arguments)
-    except TypeError as error:
-        given = ", ".join(f"module__{name}={value!r}" for name, value in arguments.items())
-        raise TypeError(
-            f"module={getattr(factory, '__name__', factory)!r} could not be built with "
-            f"{given or 'no arguments'}: {error}. Set its other arguments as module__<name>."
-        ) from error
-    if not isinstance(built, nn.Module):
-        raise TypeError(f"module must make a torch.nn.Module, got {type(built).__name__}.")
-    return built

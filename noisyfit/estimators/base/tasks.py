@@ -1,0 +1,66 @@
+"""A fit and its epochs as tasks that scikit-learn's callbacks follow (`sklearn.callback`)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from noisyfit._compat import begin_fit_task
+
+
+class FitTask:
+    """Tells the estimator's callbacks of the fit and of every epoch of its network.
+
+    Parameters
+    ----------
+    estimator : NetworkClassifier
+        The estimator in its fit.
+    X, y, sample_weight : as given to `fit`
+        What callbacks are shown; ScoringMonitor computes its figures on it.
+    n_epochs : int
+        Epochs planned, of all phases together.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_epochs: int) -> None:
+        self.estimator = estimator
+        self.stopped = False
+        self._epoch: Any = None
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._fit = begin_fit_task(estimator, max_subtasks=n_epochs)
+        if self._fit is not None:
+            self._fit.call_on_fit_task_begin(**self._told)
+
+    def begin_epoch(self) -> None:
+        """Tell of an epoch that begins."""
+        if self._fit is not None:
+            self._epoch = self._fit.subcontext(task_name="epoch")
+            self._epoch.call_on_fit_task_begin(
+                **self._told, reconstruction_attributes=self._present
+            )
+
+    def end_epoch(self) -> bool:
+        """Tell that the epoch is over; True if a callback asks to stop training."""
+        if self._epoch is not None:
+            asked = self._epoch.call_on_fit_task_end(
+                **self._told, reconstruction_attributes=self._present
+            )
+            self.stopped = self.stopped or asked
+        return self.stopped
+
+    def end(self) -> None:
+        """Tell that the fit is over."""
+        if self._fit is not None:
+            self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
+
+    def _present(self) -> dict[str, Any]:
+        """What makes a copy of the estimator predict as if training had ended now.
+
+        Only computed for callbacks that ask for it. The network is copied, since training goes
+        on in place and a callback may keep what it was given.
+        """
+        net = copy.copy(self.estimator.net_)
+        net.module_ = copy.deepcopy(net.module_)
+        net.history = copy.deepcopy(net.history)
+        net.plan_ = net.validation_plan_ = None
+        return {"net_": net, "history_": net.history, "n_iter_": len(net.history)}

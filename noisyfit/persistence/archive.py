@@ -1,0 +1,171 @@
+"""The file: a zip of named members that is written whole or not at all, and read with suspicion.
+
+Members are stored uncompressed, so what is read can't be larger than the file. The manifest lists
+them all with their SHA-256; that of the manifest is the comment of the zip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import shutil
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from noisyfit._version import __version__
+from noisyfit.persistence.errors import LoadError
+
+FORMAT = 1
+"""Version of the format; one more with every change that older versions could not read."""
+
+MANIFEST = "manifest.json"
+_MAGIC = "noisyfit estimator"
+_MEMBER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?")
+# No file that noisyfit writes has a time in it: the same estimator gives the same bytes.
+_TIME = (1980, 1, 1, 0, 0, 0)
+# What zipfile raises for bytes that are no proper zip, found by flipping them.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    OverflowError,
+    ValueError,
+    struct.error,
+    MemoryError,
+)
+
+
+def write_archive(path: Path, members: dict[str, bytes], versions: dict[str, str]) -> None:
+    """Write members to a file that takes the place of ``path`` only when it is complete."""
+    manifest = {
+        "what": _MAGIC,
+        "format": FORMAT,
+        "noisyfit": __version__,
+        "written_with": versions,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+    }
+    listing = json.dumps(manifest, indent=1).encode()
+    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in {MANIFEST: listing, **members}.items():
+            assert _MEMBER_NAME.fullmatch(name), name
+            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
+        archive.comment = hashlib.sha256(listing).hexdigest().encode()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Any]:
+    """A new file in the same folder; where the block ends well it takes the place of ``path``."""
+    path = Path(os.path.realpath(path))  # a link stays a link
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    with open(temporary, "xb") as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if path.exists():
+                shutil.copymode(path, temporary)
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def read_archive(path: Path) -> dict[str, bytes]:
+    """Members of a file that is whole and unchanged; raises `LoadError` otherwise."""
+    content = path.read_bytes()
+    members = _members(content, str(path))
+    if MANIFEST not in members:
+        raise LoadError(f"{path} has no {MANIFEST}: noisyfit.save has not written it.")
+    manifest = _parse_manifest(members.pop(MANIFEST), content, path)
+    expected = manifest["sha256"]
+    missing, extra = sorted(set(expected) - set(members)), sorted(set(members) - set(expected))
+    if missing:
+        raise LoadError(f"{path} lacks {missing}, which its manifest lists; copy or save it again.")
+    if extra:
+        raise LoadError(
+            f"{path} holds {extra}, which its manifest does not list: it was changed after it was "
+            "written. Save it again."
+        )
+    for name, data in members.items():
+        if hashlib.sha256(data).hexdigest() != expected[name]:
+            raise LoadError(
+                f"{name} in {path} is not what was written (its SHA-256 differs): the file is "
+                "damaged or was changed. Copy or save it again."
+            )
+    return members
+
+
+def _parse_manifest(listing: bytes, content: bytes, path: Path) -> dict[str, Any]:
+    changed = LoadError(
+        f"The {MANIFEST} of {path} is not what was written: the file is damaged or was changed. "
+        "Copy or save it again."
+    )
+    try:
+        manifest = json.loads(listing)
+    except (ValueError, RecursionError) as error:
+        raise changed from error
+    if not isinstance(manifest, dict) or manifest.get("what") != _MAGIC:
+        raise LoadError(f"{path} was not written by noisyfit.save.")
+    version = manifest.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise changed
+    # Before all else: a newer format may check itself in another way.
+    if version > FORMAT:
+        raise LoadError(
+            f"{path} has format {version}, written by noisyfit {manifest.get('noisyfit')}; this is "
+            f"noisyfit {__version__}, which reads formats up to {FORMAT}. Upgrade noisyfit to "
+            f"{manifest.get('noisyfit')} or newer."
+        )
+    if zipfile.ZipFile(io.BytesIO(content)).comment != hashlib.sha256(listing).hexdigest().encode():
+        raise changed
+    sums = manifest.get("sha256")
+    if not isinstance(sums, dict) or not all(isinstance(entry, str) for entry in sums.values()):
+        raise changed
+    return manifest
+
+
+def _members(content: bytes, source: str) -> dict[str, bytes]:
+    """All members of a zip, by name."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_stored(archive, len(content), source)
+            return {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    except LoadError:
+        raise
+    except _ZIP_ERRORS as error:
+        raise LoadError(
+            f"{source} is no complete zip file ({error}): it was not written by noisyfit.save, or "
+            "is damaged or truncated. Copy or save it again."
+        ) from error
+
+
+def check_stored(archive: zipfile.ZipFile, size: int, source: str, *, names: Any = None) -> None:
+    """Raise unless members have harmless names and, together, no more bytes than the file."""
+    seen: set[str] = set()
+    total = 0
+    for entry in archive.infolist():
+        if not (names or _MEMBER_NAME).fullmatch(entry.filename) or ".." in entry.filename:
+            raise LoadError(
+                f"{source} holds a member called {entry.filename!r}, which is no name that "
+                "noisyfit.save gives."
+            )
+        if entry.filename in seen:
+            raise LoadError(f"{source} holds two members called {entry.filename!r}.")
+        seen.add(entry.filename)
+        total += entry.file_size
+        if entry.compress_type != zipfile.ZIP_STORED or total > size:
+            raise LoadError(
+                f"{entry.filename!r} in {source} would unpack to {entry.file_size} bytes from a "
+                f"file of {size}; noisyfit.save writes members as they are, so the file was not "
+                "written by it or was changed."
+            )

@@ -1,0 +1,80 @@
+"""Rows that are images, kept as they came and turned into numbers batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noisyfit.training.rows.base import RowForm
+from noisyfit.training.rows.dense import DenseRows
+
+CHANNELS = (1, 3, 4)  # grey, colour, colour with opacity
+
+
+def channel_axis(shape: tuple[int, ...]) -> int | None:
+    """Axis that holds the channels of images of this shape: 1, 3, or 0 where each is grey.
+
+    An axis of 1, 3 or 4 entries is taken for channels; of two the shorter one, or the second where
+    they are equal. None: not the shape of images.
+    """
+    if len(shape) == 3:
+        return 0
+    if len(shape) != 4:
+        return None
+    axes = [axis for axis in (1, 3) if shape[axis] in CHANNELS]
+    return min(axes, key=lambda axis: shape[axis], default=None)
+
+
+class ImageRows(DenseRows):
+    """Images (n, H, W, C), (n, C, H, W) or (n, H, W); batches are (n, C, H, W).
+
+    Bytes stay bytes (a quarter of the memory of numbers) until a batch is cut; 0 to 255 becomes
+    0 to 1 then.
+    """
+
+    def __init__(self, images: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+        super().__init__(images, device)
+        axis = channel_axis(images.shape)
+        assert axis is not None
+        self.channels_last = axis == 3
+        self.dtype = dtype
+        n, *rest = images.shape
+        if axis == 0:
+            self.features = self.features.unsqueeze(1)
+            rest = [1, *rest]
+        elif self.channels_last:
+            rest = [rest[2], rest[0], rest[1]]
+        self.shape = (n, *rest)
+
+    @property
+    def form(self) -> RowForm:
+        """What the rows are like."""
+        return RowForm("images", self.shape[1:])
+
+    def take(self, index: Tensor) -> Tensor:  # noqa: D102
+        batch = super().take(index)
+        if self.channels_last:
+            batch = batch.permute(0, 3, 1, 2).contiguous()
+        if batch.dtype == torch.uint8:
+            return batch.to(self.dtype).div_(255)
+        return batch
+
+    def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Weighted mean and standard deviation of each channel."""
+        weights = torch.from_numpy(weight / weight.sum()).to(self.device)
+        mean = torch.zeros(self.shape[1], dtype=torch.float64, device=self.device)
+        square = torch.zeros_like(mean)
+        n_pixels = self.shape[2] * self.shape[3]
+        size = max(1, 2**20 // (n_pixels * self.shape[1]))
+        first = 0
+        for block, n_real in self.blocks(size):
+            share = weights[first : first + n_real, None, None, None] / n_pixels
+            values = block.double()
+            mean += (share * values).sum(dim=(0, 2, 3))
+            square += (share * values.square()).sum(dim=(0, 2, 3))
+            first += n_real
+        variance = (square - mean.square()).clamp_min_(0.0)
+        # A channel of one value has only rounding error left: dividing by it would blow that up.
+        constant = variance <= 1e-10 * mean.square().clamp_min(1e-12)
+        return mean, variance.sqrt_().masked_fill_(constant, 1.0)
