@@ -4,7 +4,8 @@ Exactly 10 % of the labels are flipped, each to any other class. The list is as 
 of flipped labels; printed is the share of it that was flipped, for each seed. Labels that are wrong
 or doubtful in the set itself count as false alarms, so no list gets near 1: the row "true labels"
 ranks by held-out probabilities of the same classifier *fitted on the labels before they were
-flipped*, which is about as far as that classifier can get.
+flipped*. With two classes that is about as far as the classifier can get; with more, the noise
+matrix that "coreset" estimates is a help which "held out" and "true labels" do without.
 
 Texts become TF-IDF of words and of characters; tables keep their categories. All training rows are
 used, or so many as --rows says. The last lines say how accurate a classifier has to be for a share
