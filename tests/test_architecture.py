@@ -41,6 +41,7 @@ ARROWS: dict[str, set[str]] = {
         "_peaked",
     },
     "persistence": {
+        "augmentation",
         "estimators",
         "training",
         "losses",

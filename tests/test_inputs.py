@@ -396,7 +396,7 @@ class Recorder:
 def test_a_transform_sees_training_batches_only(make: Any, digits: Any) -> None:
     X, y = digits
     recorder = Recorder()
-    classifier = make(transform=recorder, max_epochs=2, validation_fraction=0.2).fit(X, y)
+    classifier = make(train_transform=recorder, max_epochs=2, validation_fraction=0.2).fit(X, y)
     assert recorder.seen
     assert all(shape[1:] == (1, 8, 8) for shape in recorder.seen)
     assert 0.5 < recorder.largest <= 1.0
@@ -411,18 +411,18 @@ def test_a_transform_that_does_nothing_changes_nothing(digits: Any) -> None:
     X, y = digits
     plain = DMClassifier(**SMALL).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(
-        DMClassifier(transform=Recorder(), **SMALL).fit(X, y).predict_proba(X), plain
+        DMClassifier(train_transform=Recorder(), **SMALL).fit(X, y).predict_proba(X), plain
     )
 
 
 def test_augmented_fits_repeat_by_seed_and_leave_the_generators_alone(digits: Any) -> None:
     X, y = digits
     state = torch.get_rng_state()
-    options = {**SMALL, "max_epochs": 3, "transform": RandomCropAndFlip(1)}
+    options = {**SMALL, "max_epochs": 3, "train_transform": RandomCropAndFlip(1)}
     fits = [DMClassifier(**options).fit(X, y).predict_proba(X) for _ in range(2)]
     np.testing.assert_array_equal(*fits)
     assert torch.equal(torch.get_rng_state(), state)
-    plain = DMClassifier(**{**options, "transform": None}).fit(X, y).predict_proba(X)
+    plain = DMClassifier(**{**options, "train_transform": None}).fit(X, y).predict_proba(X)
     assert not np.array_equal(fits[0], plain)
 
 
@@ -437,13 +437,13 @@ def test_augmented_fits_repeat_by_seed_and_leave_the_generators_alone(digits: An
     ids=["rows lost", "type", "no tensor", "nothing"],
 )
 def test_transforms_that_lose_rows_are_named(transform: Any, found: str, digits: Any) -> None:
-    with pytest.raises(ValueError, match=f"transform must give a batch.*got.*{found}"):
-        DMClassifier(transform=transform, **SMALL).fit(*digits)
+    with pytest.raises(ValueError, match=f"train_transform must give a batch.*got.*{found}"):
+        DMClassifier(train_transform=transform, **SMALL).fit(*digits)
 
 
 def test_transform_must_be_callable(digits: Any) -> None:
-    with pytest.raises(ValueError, match="'transform' parameter"):
-        DMClassifier(transform="flip", **SMALL).fit(*digits)
+    with pytest.raises(ValueError, match="'train_transform' parameter"):
+        DMClassifier(train_transform="flip", **SMALL).fit(*digits)
 
 
 def test_rows_of_a_table_can_be_transformed() -> None:
@@ -452,7 +452,7 @@ def test_rows_of_a_table_can_be_transformed() -> None:
     def jitter(batch: Tensor) -> Tensor:
         return batch + 0.1 * torch.randn_like(batch)
 
-    assert CRUSTClassifier(transform=jitter, **CRUST).fit(X, y).score(X, y) > 0.95
+    assert CRUSTClassifier(train_transform=jitter, **CRUST).fit(X, y).score(X, y) > 0.95
 
 
 @settings(max_examples=30, deadline=None)

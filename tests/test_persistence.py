@@ -26,7 +26,7 @@ import scipy.sparse
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
@@ -35,7 +35,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
-from torch import nn
+from torch import Tensor, nn
 
 import noisyfit
 from noisyfit import (
@@ -50,6 +50,7 @@ from noisyfit import (
     load,
     save,
 )
+from noisyfit.augmentation import RandomCropAndFlip
 from noisyfit.losses import (
     ActivePassiveLoss,
     GeneralizedCrossEntropy,
@@ -71,9 +72,12 @@ SPARSE = scipy.sparse.random(90, 530, 0.05, format="csr", random_state=0, dtype=
 ESTIMATORS: dict[str, Any] = {
     name: kind
     for name, kind in vars(noisyfit).items()
-    if isinstance(kind, type) and name in noisyfit.__all__
+    if isinstance(kind, type) and issubclass(kind, BaseEstimator) and name in noisyfit.__all__
 }
 NETWORKS = [name for name, kind in ESTIMATORS.items() if "max_epochs" in kind().get_params()]
+
+
+WRONG_SIZES = {"form": {"kind": "table", "shape": [4], "names": []}, "n_classes": 4}
 
 
 class Own(nn.Module):
@@ -974,7 +978,7 @@ def set_in(record: Any, path_: str, value: Any) -> None:
         ("attributes/n_iter_", {"type": "holder", "class": "os:system"}, "does not name"),
         ("attributes/n_iter_", {"type": "torch dtype", "name": "load"}, "none"),
         ("attributes/n_iter_", {"type": "device", "name": "x"}, "RuntimeError"),
-        ("net/network/sizes", {"type": "dict", "entries": {"row_shape": [4], "n_classes": 4}}, "4"),
+        ("net/network/sizes", WRONG_SIZES, "4"),
     ],
 )
 def test_forged_files_are_refused(where: str, value: Any, message: str, saved: Path) -> None:
@@ -1086,3 +1090,48 @@ def test_changed_records_are_refused_or_do_no_harm(
             return
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError):
             return  # it was loaded, and is nonsense where it was changed
+
+
+# ------------------------------------------------------------------------------- kinds of rows
+
+
+class Encoder(nn.Module):
+    """Takes two named arrays."""
+
+    def __init__(self, out_features: int) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(20, 5)
+        self.classify = nn.Linear(5, out_features)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.classify((self.embed(ids) * mask.unsqueeze(-1)).sum(1))
+
+
+def rows_of_kinds() -> dict[str, tuple[Any, dict[str, Any]]]:
+    rng = np.random.RandomState(0)
+    hashed = scipy.sparse.csr_matrix(
+        (SPARSE.data, SPARSE.indices * 700, SPARSE.indptr), shape=(90, 700 * 530)
+    )
+    named = {"ids": rng.randint(20, size=(90, 3)), "mask": np.ones((90, 3), dtype=np.float32)}
+    images = rng.randint(256, size=(90, 6, 5, 3)).astype(np.uint8)
+    augmented = {"train_transform": RandomCropAndFlip(1), "module__channels": (4, 6)}
+    frame = pd.DataFrame(X, columns=list("abcd"), index=[f"row {n}" for n in range(90)])
+    return {
+        "images": (images, augmented),
+        "hashed words": (hashed, {}),
+        "named arrays": (named, {"module": Encoder}),
+        "frame": (frame, {}),
+    }
+
+
+@pytest.mark.parametrize("kind", rows_of_kinds())
+def test_estimators_of_all_kinds_of_rows(kind: str, path: Path) -> None:
+    rows, options = rows_of_kinds()[kind]
+    before = noisyfit.DMClassifier(**FEW, **options).fit(rows, Y)
+    after = again(before, path)
+    np.testing.assert_array_equal(after.predict_proba(rows), before.predict_proba(rows))
+    assert same(after.label_quality_, before.label_quality_)
+    assert same(after.get_params(), before.get_params())
+    for estimator in (before, after):
+        estimator.partial_fit(rows, Y)
+    np.testing.assert_array_equal(after.predict_proba(rows), before.predict_proba(rows))

@@ -45,7 +45,7 @@ from noisyfit.training.plan import (
     PlannedBatches,
 )
 from noisyfit.training.recording import ProbabilityRecorder
-from noisyfit.training.rows import DenseRows, Rows, SparseRows, as_rows
+from noisyfit.training.rows import DenseRows, RowForm, Rows, SparseRows, as_rows
 from noisyfit.training.screening import screen_rows
 from noisyfit.training.seeding import draw_seed, isolated_seed
 from noisyfit.training.settings import NetworkSettings
@@ -316,7 +316,7 @@ def test_mlp_names_the_wrong_option(options: dict[str, Any], match: str) -> None
 
 
 SHAPE: dict[str, Any] = {
-    "rows": as_rows(np.zeros((1, 2, 3), dtype=np.float32), CPU),
+    "form": RowForm("table", (2, 3)),
     "n_classes": 4,
 }
 
@@ -325,8 +325,7 @@ def test_build_module_from_a_class_a_function_and_nothing() -> None:
     linear = build_module(nn.Linear, {"bias": False}, **SHAPE)
     assert isinstance(linear, nn.Linear)
     assert (linear.in_features, linear.out_features, linear.bias) == (6, 4, None)
-    sparse = as_rows(scipy.sparse.csr_matrix((1, 6), dtype=np.float32), CPU)
-    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"rows": sparse})
+    default = build_module(None, {"hidden": (7,)}, **SHAPE | {"form": RowForm("sparse", (6,))})
     assert isinstance(default.layers[0], SparseLinear)
     assert default.layers[-1].out_features == 4
 

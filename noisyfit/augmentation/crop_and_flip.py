@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 
+@dataclass(frozen=True)
 class RandomCropAndFlip:
     """Shift each image by up to ``padding`` pixels and mirror half of them.
 
@@ -37,11 +40,15 @@ class RandomCropAndFlip:
     True
     """
 
-    def __init__(self, padding: int = 4, flip: bool = True) -> None:
-        if isinstance(padding, bool) or not isinstance(padding, int | np.integer) or padding < 0:
-            raise ValueError(f"padding must be a whole number of pixels from 0, got {padding!r}.")
-        self.padding = int(padding)
-        self.flip = flip
+    padding: int = 4
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.padding, int | np.integer) and not isinstance(self.padding, bool)
+        if not whole or self.padding < 0:
+            raise ValueError(
+                f"padding must be a whole number of pixels from 0, got {self.padding!r}."
+            )
 
     def __call__(self, images: Tensor) -> Tensor:
         """Changed images (n, channels, height, width) of the same shape, type and device."""
@@ -64,6 +71,3 @@ class RandomCropAndFlip:
         image = torch.arange(n, device=device)[:, None, None]
         # Indexing puts the channels last.
         return images[image, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(padding={self.padding}, flip={self.flip})"

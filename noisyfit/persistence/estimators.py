@@ -8,11 +8,10 @@ from typing import Any
 import sklearn
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from noisyfit import estimators
 from noisyfit.estimators.base.network import NetworkClassifier
 from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
-from noisyfit.persistence.foreign import holds_own, is_foreign, is_own
+from noisyfit.persistence.foreign import OWN_ESTIMATORS, holds_own, is_foreign, is_own
 from noisyfit.persistence.network import check_device, check_network, decode_net, encode_net
 
 # Classes of scikit-learn that are written part by part where noisyfit's are among the parts. The
@@ -54,10 +53,10 @@ def _encode_own(value: Any, writer: Writer) -> dict[str, Json]:
         record["parameters"] = writer.encode_all(parameters)
     net = vars(value).get("net_")
     if net is not None:
-        sizes = {"row_shape": value._row_shape, "n_classes": len(value.classes_)}
-        record["net"] = encode_net(net, writer, sizes)
+        n_classes = len(value.classes_)
+        record["net"] = encode_net(net, writer, n_classes)
         if record["net"]["network"]["layers"] is None:
-            check_network(net, parameters, sizes)
+            check_network(net, parameters, n_classes)
     record["attributes"] = {}
     for name, item in attributes.items():
         # Beside the parameters it is the only place where a function may lie.
@@ -68,11 +67,11 @@ def _encode_own(value: Any, writer: Writer) -> dict[str, Json]:
 
 def _decode_own(record: dict[str, Json], reader: Reader) -> Any:
     name = record["class"]
-    if name not in estimators.__all__:
+    if name not in OWN_ESTIMATORS:
         raise LoadError(
-            f"The file holds an estimator called {name!r}; this noisyfit has {estimators.__all__}."
+            f"The file holds an estimator called {name!r}; this noisyfit has {[*OWN_ESTIMATORS]}."
         )
-    kind = getattr(estimators, name)
+    kind = OWN_ESTIMATORS[name]
     outer = reader.parameters, reader.network
     parameters = reader.decode_all(record["parameters"])
     if "device" in parameters and reader.device is not None:
@@ -83,7 +82,7 @@ def _decode_own(record: dict[str, Json], reader: Reader) -> Any:
         estimator.net_ = decode_net(record["net"], reader)
     _set_attributes(estimator, record["attributes"], reader)
     if "net" in record and record["net"]["network"]["sizes"] is not None:
-        _check_classes(estimator, reader.decode(record["net"]["network"]["sizes"]))
+        _check_classes(estimator, record["net"]["network"]["sizes"])
     reader.parameters, reader.network = outer
     _request(estimator, record["requests"])
     return estimator

@@ -21,10 +21,17 @@ from noisyfit.persistence.errors import LoadError
 _ANY_NAME = re.compile(r"[\w./-]+")
 
 
+# noisyfit's estimators, by name.
+OWN_ESTIMATORS: dict[str, Any] = {
+    name: getattr(estimators, name)
+    for name in estimators.__all__
+    if issubclass(getattr(estimators, name), BaseEstimator)
+}
+
+
 def is_own(value: Any) -> bool:
     """Whether an object is an estimator of noisyfit."""
-    name = type(value).__name__
-    return name in estimators.__all__ and getattr(estimators, name) is type(value)
+    return OWN_ESTIMATORS.get(type(value).__name__) is type(value)
 
 
 def is_foreign(value: Any) -> bool:

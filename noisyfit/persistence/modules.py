@@ -17,11 +17,15 @@ from torch import Tensor, nn
 from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.names import MISSING, describe, public_class, public_name
-from noisyfit.training.modules import MLP, SparseLinear
+from noisyfit.training.modules import MLP, ConvolutionNet, SparseLinear
 
 # Built from their parts; all others build theirs themselves.
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
-_OWN: dict[str, type[nn.Module]] = {"MLP": MLP, "SparseLinear": SparseLinear}
+_OWN: dict[str, type[nn.Module]] = {
+    "ConvolutionNet": ConvolutionNet,
+    "MLP": MLP,
+    "SparseLinear": SparseLinear,
+}
 _NOT_KEPT = ("self", "device", "dtype")
 _PLAIN = frozenset(vars(nn.Module()))
 
@@ -116,10 +120,9 @@ def _own_state(module: nn.Module) -> list[Any]:
         hooks = [len(value) for key, value in vars(part).items() if key.endswith("_hooks")]
         other = {key: repr(value) for key, value in vars(part).items() if key not in _PLAIN}
         parameters = [(key, _shape(value)) for key, value in part._parameters.items()]
-        # The default network has buffers once it has seen data.
-        buffers = (
-            [] if isinstance(part, MLP) else [(k, _shape(v)) for k, v in part._buffers.items()]
-        )
+        # The default networks have buffers once they have seen data.
+        own = type(part) in _OWN.values()
+        buffers = [] if own else [(key, _shape(value)) for key, value in part._buffers.items()]
         state.append((name, type(part), hooks, other, parameters, buffers))
     return state
 

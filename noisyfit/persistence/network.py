@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.criteria import FunctionCriterion
 from noisyfit.training.modules import build_module
 from noisyfit.training.network import PlannedNet
+from noisyfit.training.rows import RowForm
 from noisyfit.training.seeding import isolated_seed
 from noisyfit.training.twins import TwinNet, Twins
 
@@ -33,8 +35,8 @@ _OPTION_PREFIXES = ("optimizer__", "callbacks__", "iterator_train__", "iterator_
 _STATE = ("diverged_", "stop_requested_", "drop_share")
 
 
-def encode_net(net: PlannedNet, writer: Writer, sizes: dict[str, Any]) -> dict[str, Json]:
-    """Write a net; ``sizes`` are the row's shape and the number of classes it was built for."""
+def encode_net(net: PlannedNet, writer: Writer, n_classes: int) -> dict[str, Json]:
+    """Write a net, which was built for so many classes."""
     if net.diverged_:
         raise ValueError("The training of the network has diverged: there is nothing to save.")
     parameters = net.get_params(deep=False)
@@ -43,7 +45,7 @@ def encode_net(net: PlannedNet, writer: Writer, sizes: dict[str, Any]) -> dict[s
         record = {
             "class": type(net).__name__,
             "device": str(net.device),
-            "network": _encode_network(net.module_, writer, sizes),
+            "network": _encode_network(net, writer, n_classes),
             "criterion": _encode_criterion(net.criterion_, writer),
             "settings": {name: writer.encode(getattr(net, name), name) for name in _SETTINGS},
             "options": writer.encode_all(options),
@@ -74,12 +76,14 @@ def decode_net(record: dict[str, Json], reader: Reader) -> PlannedNet:
         optimizer=torch.optim.SGD if isinstance(optimizer, NotSaved) else optimizer,
         device=str(device),
         callbacks=callbacks,
+        transform=reader.parameters.get("train_transform"),
         train_split=None,
         **settings,
         **options,
     ).initialize()
     for average, module, n_steps in averages:  # which initialising has made to forget
         average.module_, average.n_steps_ = module, n_steps
+    net.row_form_ = _decode_form(record["network"]["sizes"])
     net.history_ = reader.decode(record["history"])
     vars(net).update({name: record["state"][name] for name in _STATE if name in record["state"]})
     net.plan_ = net.validation_plan_ = None
@@ -117,7 +121,8 @@ def _without_missing(callbacks: Any) -> list[Any]:
 # --------------------------------------------------------------------------------------- network
 
 
-def _encode_network(module: nn.Module, writer: Writer, sizes: dict[str, Any]) -> dict[str, Json]:
+def _encode_network(net: PlannedNet, writer: Writer, n_classes: int) -> dict[str, Json]:
+    module = net.module_
     one = module.first if isinstance(module, Twins) else module
     layers = layers_of(one, writer)
     writer.path.append("module_")
@@ -127,18 +132,18 @@ def _encode_network(module: nn.Module, writer: Writer, sizes: dict[str, Any]) ->
         "layers": layers,
         "twins": isinstance(module, Twins),
         "training": module.training,
-        "sizes": writer.encode(sizes),
+        "sizes": {"form": asdict(net.row_form_), "n_classes": n_classes},
         **weights,
     }
 
 
 def _decode_network(record: dict[str, Json], dtype: torch.dtype, reader: Reader) -> nn.Module:
-    sizes = reader.decode(record["sizes"])
+    form = _decode_form(record["sizes"])
 
     def make() -> nn.Module:
         if record["layers"] is not None:
             return build_layers(record["layers"], reader)
-        return _build(reader.parameters, sizes)
+        return _build(reader.parameters, form, record["sizes"]["n_classes"])
 
     with isolated_seed(0, torch.device("cpu")):
         network = _pair(make) if record["twins"] else make()
@@ -155,18 +160,23 @@ def _pair(make: Callable[[], nn.Module]) -> Twins:
     return twins
 
 
-def _build(parameters: dict[str, Any], sizes: dict[str, Any]) -> nn.Module:
+def _decode_form(sizes: dict[str, Json]) -> RowForm:
+    form = sizes["form"]
+    return RowForm(form["kind"], tuple(form["shape"]), tuple(form["names"]))
+
+
+def _build(parameters: dict[str, Any], form: RowForm, n_classes: int) -> nn.Module:
     """The network of an estimator's parameters, as a fit builds it."""
     start = "module__"
     options = {k.removeprefix(start): v for k, v in parameters.items() if k.startswith(start)}
-    return build_module(parameters["module"], options, sparse=False, **sizes)
+    return build_module(parameters["module"], options, form=form, n_classes=n_classes)
 
 
-def check_network(net: PlannedNet, parameters: dict[str, Any], sizes: dict[str, Any]) -> None:
+def check_network(net: PlannedNet, parameters: dict[str, Any], n_classes: int) -> None:
     """Raise where an estimator's parameters, by which `load` builds it, make another network."""
     network = net.module_
     with isolated_seed(0, torch.device("cpu")):
-        rebuilt = _build(parameters, sizes)
+        rebuilt = _build(parameters, net.row_form_, n_classes)
     fitted = network.first if isinstance(network, Twins) else network
     shapes = [
         {name: tuple(value.shape) for name, value in module.state_dict().items()}

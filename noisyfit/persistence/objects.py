@@ -1,4 +1,4 @@
-"""Noisyfit's criteria and emphasis densities, and the callbacks of a net."""
+"""Noisyfit's criteria, emphasis densities and augmentations, and the callbacks of a net."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import skorch.callbacks
 import skorch.history
 from torch import nn
 
-from noisyfit import losses, weighting
+from noisyfit import augmentation, losses, weighting
 from noisyfit.losses.emphasis import _DerivativeSize
 from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
@@ -28,10 +28,11 @@ _CRITERIA: dict[str, type[nn.Module]] = {
     },
     "FunctionCriterion": FunctionCriterion,
 }
-_DENSITIES: dict[str, Any] = {
+_DATACLASSES: dict[str, Any] = {
     **{
         name: kind
-        for name, kind in vars(weighting).items()
+        for package in (weighting, augmentation)
+        for name, kind in vars(package).items()
         if isinstance(kind, type) and dataclasses.is_dataclass(kind)
     },
     "_DerivativeSize": _DerivativeSize,
@@ -99,17 +100,17 @@ def _decode_criterion(record: dict[str, Json], reader: Reader) -> nn.Module:
     return value
 
 
-# ------------------------------------------------------------------------------------- densities
+# ----------------------------------------------------------------- densities and augmentations
 
 
-def _encode_density(value: Any, writer: Writer) -> dict[str, Json]:
+def _encode_fields(value: Any, writer: Writer) -> dict[str, Json]:
     # What is computed from the fields, and kept beside them, is computed again.
     fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
     return {"class": type(value).__name__, "fields": writer.encode_all(fields)}
 
 
-def _decode_density(record: dict[str, Json], reader: Reader) -> Any:
-    return _named(_DENSITIES, record["class"])(**reader.decode_all(record["fields"]))
+def _decode_fields(record: dict[str, Json], reader: Reader) -> Any:
+    return _named(_DATACLASSES, record["class"])(**reader.decode_all(record["fields"]))
 
 
 # ------------------------------------------------------------------------------------- callbacks
@@ -160,7 +161,7 @@ def _decode_history(record: dict[str, Json], reader: Reader) -> skorch.history.H
 
 CODECS = (
     Codec("criterion", _is_one_of(_CRITERIA), _encode_criterion, _decode_criterion, shared=True),
-    Codec("density", _is_one_of(_DENSITIES), _encode_density, _decode_density, shared=True),
+    Codec("density", _is_one_of(_DATACLASSES), _encode_fields, _decode_fields, shared=True),
     Codec("callback", _is_one_of(_CALLBACKS), _encode_callback, _decode_callback, shared=True),
     Codec(
         "weight average",

@@ -23,7 +23,7 @@ from noisyfit.training.checks import (
     first_output,
 )
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
-from noisyfit.training.rows import Features, Rows, apply_module
+from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
 PREDICTION_BATCH_SIZE = 256
 
@@ -49,6 +49,7 @@ class PlannedNet(skorch.NeuralNet):
     callbacks_: list[tuple[str, Callback]]
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
+    row_form_: RowForm  # what the network was built for
 
     def __init__(
         self,

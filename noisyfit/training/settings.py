@@ -101,6 +101,7 @@ class NetworkSettings:
             **{f"optimizer__{name}": value for name, value in options.items()},
             **self.net_options,
         ).initialize()
+        net.row_form_ = data.rows.form
         check_callback_options(
             self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
         )
@@ -110,7 +111,7 @@ class NetworkSettings:
         module = build_module(
             self.module,
             self.module_options,
-            rows=data.rows,
+            form=data.rows.form,
             n_classes=data.n_classes,
         ).to(self.dtype)
         if isinstance(module, MLP | ConvolutionNet) and data.column_statistics is not None:

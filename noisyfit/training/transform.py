@@ -17,8 +17,8 @@ def apply_transform(transform: Any, batch: Features) -> Features:
     ):
         wanted, found = _describe(batch), _describe(changed)
         raise ValueError(
-            f"transform must give a batch of the same rows and type as it was given, {wanted}; "
-            f"got {found}."
+            "train_transform must give a batch of the same rows and type as it was given, "
+            f"{wanted}; got {found}."
         )
     return changed
 

@@ -18,7 +18,7 @@ def assert_rows_are_independent(estimator, X, rows):
 
 # Widths of 16 and more: below, a matrix product may round a row by where it lies in the batch.
 @every_network
-@pytest.mark.parametrize("n_rows", [2, 3, 17, 255, 256, 257, 700])
+@pytest.mark.parametrize("n_rows", [2, 17, 256, 257, 700])
 @pytest.mark.parametrize(("n_features", "hidden"), [(1, (16,)), (7, (64, 32)), (13, (256, 256))])
 def test_predictions_do_not_depend_on_the_other_rows(make, n_features, hidden, n_rows):
     rng = np.random.RandomState(0)

@@ -87,9 +87,12 @@ def test_options_of_the_default_callbacks(make, blobs, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Sparse")  # torch about the tensors it sends between processes
-@every_network
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_batches_cut_by_another_process(kind, make, blobs):
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(dm, "dense"), (dm, "sparse"), (crust, "dense")],
+    ids=["dm", "words", "crust"],
+)
+def test_batches_cut_by_another_process(make, kind, blobs):
     X, y = blobs
     if kind == "sparse":
         X = scipy.sparse.csr_matrix(X)

@@ -37,7 +37,7 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         with ``optimizer__<name>``. A class comes with torch's own defaults.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied with `sample_weight`.
-    transform : callable or None, default=None
+    train_transform : callable or None, default=None
         Augmentation: takes a training batch, as the module would get it (images as numbers of shape
         (n, channels, height, width), on the device), and gives one of the same rows, changed at
         random by torch's generators. Predictions see rows as they are. See

@@ -73,7 +73,7 @@ class NetworkClassifier(
         ],
         "optimizer": [StrOptions(set(OPTIMIZERS)), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
-        "transform": [callable, None],
+        "train_transform": [callable, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
@@ -93,7 +93,7 @@ class NetworkClassifier(
         batch_size: int | str = "auto",
         optimizer: Any = "adam",
         class_weight: Any = None,
-        transform: Any = None,
+        train_transform: Any = None,
         validation_fraction: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
@@ -110,7 +110,7 @@ class NetworkClassifier(
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.class_weight = class_weight
-        self.transform = transform
+        self.train_transform = train_transform
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
@@ -247,7 +247,7 @@ class NetworkClassifier(
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
-            transform=self.transform,
+            transform=self.train_transform,
             verbose=self.verbose,
             callbacks=validate_callbacks(self.callbacks),
             module_options=self._prefixed_options("module"),

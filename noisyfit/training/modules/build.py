@@ -12,14 +12,14 @@ from torch import nn
 
 from noisyfit.training.modules.convolution import ConvolutionNet
 from noisyfit.training.modules.mlp import MLP
-from noisyfit.training.rows import ImageRows, NamedRows, Rows, SparseRows
+from noisyfit.training.rows import RowForm
 
 
 def build_module(
     module: type[nn.Module] | nn.Module | Callable[..., nn.Module] | None,
     options: dict[str, Any],
     *,
-    rows: Rows,
+    form: RowForm,
     n_classes: int,
 ) -> nn.Module:
     """Make the network: the default, a copy of an instance, or from a class or function.
@@ -35,15 +35,15 @@ def build_module(
                 f"{next(iter(options))} can't be applied; pass the class instead."
             )
         return copy.deepcopy(module)
-    factory = _default(rows) if module is None else module
+    factory = _default(form) if module is None else module
     if not callable(factory):
         raise TypeError(
             "module must be None, a torch.nn.Module class or instance, or a function that "
             f"returns one; got {module!r}."
         )
-    sizes = _sizes(rows) | {"out_features": n_classes}
+    sizes = _sizes(form) | {"out_features": n_classes}
     if factory is MLP:
-        sizes["sparse"] = isinstance(rows, SparseRows)
+        sizes["sparse"] = form.kind == "sparse"
     try:
         accepted = set(inspect.signature(factory).parameters)
     except ValueError:  # some built-in types have no signature
@@ -62,20 +62,20 @@ def build_module(
     return built
 
 
-def _default(rows: Rows) -> type[nn.Module]:
-    if isinstance(rows, NamedRows):
+def _default(form: RowForm) -> type[nn.Module]:
+    if form.kind == "named":
         raise ValueError(
-            f"X is a dict of the arrays {list(rows.parts)}, for which there is no default network: "
+            f"X is a dict of the arrays {list(form.names)}, for which there is no default network: "
             "pass a module whose forward takes these keywords."
         )
-    return ConvolutionNet if isinstance(rows, ImageRows) else MLP
+    return ConvolutionNet if form.kind == "images" else MLP
 
 
-def _sizes(rows: Rows) -> dict[str, Any]:
+def _sizes(form: RowForm) -> dict[str, Any]:
     """Arguments that a network may want to know of the rows."""
-    if isinstance(rows, NamedRows):
+    if form.kind == "named":
         return {}
-    sizes: dict[str, Any] = {"in_features": math.prod(rows.shape[1:])}
-    if isinstance(rows, ImageRows):
-        sizes["in_channels"] = rows.shape[1]
+    sizes: dict[str, Any] = {"in_features": math.prod(form.shape)}
+    if form.kind == "images":
+        sizes["in_channels"] = form.shape[0]
     return sizes

@@ -36,8 +36,11 @@ class ConvolutionNet(nn.Module):
             raise ValueError(f"module__dropout must lie in [0, 1), got {dropout!r}.")
         if not channels or not all(isinstance(c, Integral) and c > 0 for c in channels):
             raise ValueError(f"module__channels={channels!r} must hold positive ints.")
+        # What it was made of, for whoever has to make another one.
+        self.in_channels, self.out_features = in_channels, out_features
+        self.channels, self.dropout = tuple(int(width) for width in channels), dropout
         layers: list[nn.Module] = []
-        for width_in, width_out in pairwise([in_channels, *channels]):
+        for width_in, width_out in pairwise([in_channels, *self.channels]):
             layers += [
                 nn.Conv2d(width_in, width_out, 3, padding=1, bias=False),
                 nn.BatchNorm2d(width_out),

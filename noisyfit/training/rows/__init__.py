@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from noisyfit.training.rows.base import Features, Rows, apply_module
+from noisyfit.training.rows.base import Features, RowForm, Rows, apply_module
 from noisyfit.training.rows.dense import DenseRows
 from noisyfit.training.rows.image import ImageRows, channel_axis
 from noisyfit.training.rows.named import NamedRows
@@ -19,6 +19,7 @@ __all__ = [
     "Features",
     "ImageRows",
     "NamedRows",
+    "RowForm",
     "Rows",
     "SparseRows",
     "apply_module",

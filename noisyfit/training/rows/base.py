@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,19 @@ from torch import Tensor, nn
 
 # What a module is given: a tensor, or a dict of tensors by name.
 Features = Any
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """What a network has to know of the rows to be built for them.
+
+    ``kind`` is "table", "sparse", "images" or "named", ``shape`` that of a row in a batch
+    and ``names`` are those of named arrays.
+    """
+
+    kind: str
+    shape: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def apply_module(module: nn.Module, batch: Features) -> Any:
@@ -44,6 +58,11 @@ class Rows(abc.ABC):
     @abc.abstractmethod
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """Weighted mean and standard deviation of each column; None where it does not apply."""
+
+    @property
+    def form(self) -> RowForm:
+        """What the rows are like."""
+        return RowForm("table", self.shape[1:])
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noisyfit.training.rows.base import RowForm
 from noisyfit.training.rows.dense import DenseRows
 
 CHANNELS = (1, 3, 4)  # grey, colour, colour with opacity
@@ -45,6 +46,11 @@ class ImageRows(DenseRows):
         elif self.channels_last:
             rest = [rest[2], rest[0], rest[1]]
         self.shape = (n, *rest)
+
+    @property
+    def form(self) -> RowForm:
+        """What the rows are like."""
+        return RowForm("images", self.shape[1:])
 
     def take(self, index: Tensor) -> Tensor:  # noqa: D102
         batch = super().take(index)

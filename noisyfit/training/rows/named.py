@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noisyfit.training.rows.base import Features, Rows
+from noisyfit.training.rows.base import Features, RowForm, Rows
 from noisyfit.training.rows.dense import DenseRows
 
 
@@ -20,6 +20,11 @@ class NamedRows(Rows):
         self.parts = {name: DenseRows(array, device) for name, array in arrays.items()}
         self.device = device
         self.shape = (len(next(iter(self.parts.values()))),)
+
+    @property
+    def form(self) -> RowForm:
+        """What the rows are like."""
+        return RowForm("named", names=tuple(self.parts))
 
     def take(self, index: Tensor) -> Features:  # noqa: D102
         return {name: part.take(index) for name, part in self.parts.items()}

@@ -10,7 +10,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from noisyfit.training.rows.base import Rows
+from noisyfit.training.rows.base import RowForm, Rows
 
 
 class SparseRows(Rows):
@@ -20,6 +20,11 @@ class SparseRows(Rows):
         self.features = scipy.sparse.csr_matrix(features)
         self.device = device
         self.shape = tuple(self.features.shape)
+
+    @property
+    def form(self) -> RowForm:
+        """What the rows are like."""
+        return RowForm("sparse", self.shape[1:])
 
     def take(self, index: Tensor) -> Tensor:  # noqa: D102
         part = self.features[index.numpy()]
