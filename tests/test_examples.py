@@ -119,6 +119,14 @@ def test_quickstart_prints_its_table_and_saves_the_picture(tmp_path):
     assert "48/48" in finished.stderr
 
 
+def test_early_stopping_prints_an_accuracy_for_each_figure(run):
+    arguments = ("--sets", "digits", "--methods", "cross entropy", "--seeds", 1, "--epochs", 2)
+    output = run("benchmarks/early_stopping.py", *arguments)
+    for figure in ("last epoch", "valid_acc", "mutual information", "test rows"):
+        accuracies = rows_of_table(output, figure)[0].removeprefix(figure).split()
+        assert all(0 < float(accuracy) < 1 for accuracy in accuracies[-3:])
+
+
 def test_quickstart_needs_the_folder_of_its_picture(run, capfd):
     assert refused(run, "quickstart.py", "--output", "missing/picture.png") == 2
     assert "its folder does not exist" in capfd.readouterr().err

@@ -156,15 +156,18 @@ def measure(name: str, noise: str, method: str, seed: int, n_epochs: int) -> dic
 
 def main() -> None:
     """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     known = ["digits", "satimage", "magic"] if os.environ.get("NOISYFIT_DATA") else ["digits"]
     parser.add_argument("--sets", nargs="+", default=known, choices=["digits", *SETS])
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", type=count, default=3)
     parser.add_argument("--epochs", type=count, default=40)
     arguments = parser.parse_args()
     use_one_thread()
     columns: dict[str, list[dict[str, float]]] = {}
-    for method in METHODS:
+    for method in arguments.methods:
         for noise in ("symmetric", "asymmetric"):
             for name in arguments.sets:
                 runs = [

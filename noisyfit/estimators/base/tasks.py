@@ -59,8 +59,10 @@ class FitTask:
         Only computed for callbacks that ask for it. The network is copied, since training goes
         on in place and a callback may keep what it was given.
         """
-        net = copy.copy(self.estimator.net_)
-        net.module_ = copy.deepcopy(net.module_)
-        net.history = copy.deepcopy(net.history)
+        now = self.estimator.net_
+        net = object.__new__(type(now))  # copy.copy would serialise the optimizer too
+        vars(net).update(vars(now))
+        net.module_ = copy.deepcopy(now.module_)
+        net.history = copy.deepcopy(now.history)
         net.plan_ = net.validation_plan_ = None
         return {"net_": net, "history_": net.history, "n_iter_": len(net.history)}
