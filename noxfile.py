@@ -22,6 +22,8 @@ OLDEST = [
     "pandas==2.1.*",
     "polars==1.0.*",
     "imbalanced-learn==0.13.*",
+    "pyarrow==14.*",
+    "matplotlib==3.8.*",
 ]
 
 
