@@ -149,12 +149,12 @@ def _members(content: bytes, source: str) -> dict[str, bytes]:
         ) from error
 
 
-def check_stored(archive: zipfile.ZipFile, size: int, source: str, *, names: Any = None) -> None:
+def check_stored(archive: zipfile.ZipFile, size: int, source: str) -> None:
     """Raise unless members have harmless names and, together, no more bytes than the file."""
     seen: set[str] = set()
     total = 0
     for entry in archive.infolist():
-        if not (names or _MEMBER_NAME).fullmatch(entry.filename) or ".." in entry.filename:
+        if not _MEMBER_NAME.fullmatch(entry.filename):
             raise LoadError(
                 f"{source} holds a member called {entry.filename!r}, which is no name that "
                 "noisyfit.save gives."

@@ -6,7 +6,6 @@ skops is an optional package; it is imported only where there is such an estimat
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +16,6 @@ from noisyfit import estimators
 from noisyfit.persistence.archive import check_stored
 from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
-
-_ANY_NAME = re.compile(r"[\w./-]+")
 
 
 # noisyfit's estimators, by name.
@@ -94,7 +91,7 @@ def _decode_foreign(record: dict[str, Json], reader: Reader) -> Any:
     untrusted: set[str] = set()
     for name, data in members.items():
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            check_stored(archive, len(data), name, names=_ANY_NAME)
+            check_stored(archive, len(data), name)
         untrusted.update(io_.get_untrusted_types(data=data))
     unknown = sorted(untrusted - set(reader.trusted))
     if unknown:

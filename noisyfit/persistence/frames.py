@@ -83,8 +83,9 @@ def _decode_values(record: dict[str, Json], reader: Reader) -> Any:
     if kind != "nullable":
         raise LoadError(f"The file holds a column of kind {kind!r}, which pandas has none of.")
     if record["storage"] is not None:
-        na_value = np.nan if record["nan"] else pd.NA
-        dtype: Any = pd.StringDtype(record["storage"], na_value=na_value)
+        # Older versions of pandas have one missing value only, and no argument for it.
+        na_value = {"na_value": np.nan} if record["nan"] else {}
+        dtype: Any = pd.StringDtype(record["storage"], **na_value)
     elif record["dtype"] in _MASKED:
         dtype = record["dtype"]
     else:
