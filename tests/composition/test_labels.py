@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from composition.common import assert_same_predictions, every_classifier
+from composition.common import CLASSIFIERS, assert_same_predictions, every_classifier
 
 LABELS = {
     "strings": np.array(["x", "y", "z"]),
@@ -36,20 +36,23 @@ def test_labels_true_and_false(make, blobs):
     assert estimator.score(X, y) > 0.9
 
 
-@every_classifier
-@pytest.mark.parametrize(
-    "wrap",
-    [
-        pd.Series,
-        pd.Categorical,
-        lambda y: pd.Series(y, dtype="category", index=np.arange(len(y))[::-1]),
-        lambda y: pd.Series(y, dtype="string"),
-        pl.Series,
-        lambda y: pl.Series(y, dtype=pl.Categorical),
-    ],
-    ids=["Series", "Categorical", "category", "string", "polars", "polars categorical"],
-)
-def test_labels_in_other_containers(wrap, make, blobs):
+CONTAINERS = {
+    "Series": pd.Series,
+    "Categorical": pd.Categorical,
+    "category": lambda y: pd.Series(y, dtype="category", index=np.arange(len(y))[::-1]),
+    "string": lambda y: pd.Series(y, dtype="string"),
+    "polars": pl.Series,
+    "polars categorical": lambda y: pl.Series(y, dtype=pl.Categorical),
+}
+CONTAINER_CASES = [
+    pytest.param(make, CONTAINERS[kind], id=f"{kind}-{name}")
+    for name, make in CLASSIFIERS.items()
+    for kind in (("category", "polars categorical") if name == "crust" else CONTAINERS)
+]
+
+
+@pytest.mark.parametrize(("make", "wrap"), CONTAINER_CASES)
+def test_labels_in_other_containers(make, wrap, blobs):
     X, y = blobs
     labels = np.array(["x", "y", "z"])[y]
     estimator = make().fit(X, wrap(labels))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from composition.common import (
+    NETWORKS,
     TinyConvolution,
     assert_same_predictions,
     every_network,
@@ -30,9 +31,15 @@ MODULES = {
 }
 
 
-@every_network
-@pytest.mark.parametrize("options", MODULES.values(), ids=MODULES)
-def test_images(options, make, images):
+MODULE_CASES = [
+    pytest.param(make, MODULES[kind], id=f"{kind}-{name}")
+    for name, make in NETWORKS.items()
+    for kind in (("class", "default") if name == "crust" else MODULES)
+]
+
+
+@pytest.mark.parametrize(("make", "options"), MODULE_CASES)
+def test_images(make, options, images):
     X, y = images
     estimator = make(max_epochs=10)
     if options:
