@@ -7,8 +7,10 @@ labels by heart, CRUST leaves them out, DM lets them count less. The displays of
 `noisyfit.inspection` show it. They follow scikit-learn's convention: ``from_estimator`` or
 ``from_predictions`` draws, into axes of your own if you pass ``ax=``.
 
-    python examples/inspection.py                   (opens windows; half a minute)
-    python examples/inspection.py --output pictures (saves them as PNG files in a folder)
+Half a minute; opens windows, or saves the pictures as PNG files in a folder::
+
+    python examples/inspection.py
+    python examples/inspection.py --output pictures
 """
 
 # sphinx_gallery_thumbnail_number = 2

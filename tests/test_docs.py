@@ -5,6 +5,7 @@ name has a page in the API reference. (Sphinx itself is not needed for this.)
 from __future__ import annotations
 
 import contextlib
+import csv
 import importlib
 import io
 import re
@@ -88,11 +89,27 @@ def assert_about_equal(printed: str, shown: str) -> None:
     np.testing.assert_allclose(*numbers, atol=0.05, err_msg=f"printed:\n{printed}")
 
 
+def write_files_of_readers() -> None:
+    """Make the files that pages read as if the reader had them: reviews, and decisions on two."""
+    words = {"good": "splendid touching clever warm funny", "bad": "dull slow clumsy cold empty"}
+    labels = ["good", "bad"] * 30
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(words[label].split(), 3)) for label in labels]
+    labels[4], labels[7] = "bad", "good"  # wrong
+    with open("reviews.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *zip(texts, labels, strict=True)])
+    with open("label-review-decisions.csv", "w", newline="") as file:
+        header = ("row", "given_label", "decision", "new_label")
+        decisions = [(4, "bad", "relabel", "good"), (7, "good", "drop", "")]
+        csv.writer(file).writerows([header, *decisions])
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "```python" in page.read_text()], ids=page_name
 )
 def test_code_on_pages_runs_and_prints_what_is_shown(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    write_files_of_readers()
     text = page.read_text()
     blocks = blocks_of(text)
     assert len(blocks) == text.count("```python")

@@ -83,7 +83,7 @@ def test_walk_throughs_run_to_their_end(script, run, monkeypatch):
     from sklearn import datasets
 
     X, y = datasets.load_digits(return_X_y=True)
-    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (X[:400], y[:400]))
+    monkeypatch.setattr(datasets, "load_digits", lambda return_X_y: (X[:200], y[:200]))
     backend = matplotlib.get_backend()
     matplotlib.use("Agg")
     try:
