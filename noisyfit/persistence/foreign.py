@@ -17,7 +17,6 @@ from noisyfit.persistence.archive import check_stored
 from noisyfit.persistence.codec import Codec, Json, Reader, Writer
 from noisyfit.persistence.errors import LoadError
 
-
 # noisyfit's estimators, by name.
 OWN_ESTIMATORS: dict[str, Any] = {
     name: getattr(estimators, name)
