@@ -537,6 +537,7 @@ NETWORK_VALUES: dict[str, list[Any]] = {
     "batch_size": [0, -2, 1.5, "all", None],
     "optimizer": ["adma", None, 3],
     "class_weight": ["equal", [1, 2], 3],
+    "train_transform": ["flip", 3],
     "validation_fraction": [0, 1, 1.0, -0.1, 5, "a"],
     "warm_start": ["yes", None, 2],
     "callbacks": ["a", 3, Callback()],
@@ -601,7 +602,8 @@ VALUES: list[tuple[Maker, dict[str, list[Any]]]] = [
                 "estimator": [3, RidgeClassifier()],
                 "n_jobs": [1.5, "a"],
                 "random_state": ["a", -1],
-            },
+            }
+            | ({"weights": ["x", None]} if make is sampler else {}),
         )
         for make in (selector, sampler)
     ),
@@ -747,7 +749,7 @@ BAD_MODULES: dict[str, tuple[Any, str]] = {
     "numpy array": (spoiled(lambda z: z.detach().numpy()), "module.*tensor"),
     "None": (spoiled(lambda z: None), "module.*tensor"),
     "list": (spoiled(lambda z: [z]), "module.*tensor"),
-    "dict": (spoiled(lambda z: {"logits": z}), "module.*tensor"),
+    "dict": (spoiled(lambda z: {"scores": z}), "module.*tensor"),
     "empty tuple": (spoiled(lambda z: ()), "module.*tensor"),
     "integers": (spoiled(lambda z: z.long()), "module.*float"),
     "detached": (spoiled(lambda z: z.detach()), "module.*grad"),

@@ -59,5 +59,8 @@ def _spread(directions: np.ndarray, rows: np.ndarray, n_rows: int) -> Any:
 
 def project(features: Any, directions: Any) -> np.ndarray:
     """Dense (n, components) product of sparse rows and directions, in the rows' precision."""
-    product = features @ directions.astype(features.dtype, copy=False)
-    return product.toarray() if scipy.sparse.issparse(product) else product
+    if scipy.sparse.issparse(directions):  # all entries of a row, or none
+        occurring = np.flatnonzero(np.diff(directions.indptr))
+        features = features[:, occurring]
+        directions = directions.data.reshape(len(occurring), -1)
+    return features @ directions.astype(features.dtype, copy=False)

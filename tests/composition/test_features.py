@@ -71,8 +71,8 @@ def test_a_memory_map_is_neither_copied_nor_written(make, blobs, tmp_path, monke
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     used = []
 
-    def spy(features, device):
-        rows = network_rows(features, device)
+    def spy(features, *arguments, **options):
+        rows = network_rows(features, *arguments, **options)
         used.append(rows.features.data_ptr())
         return rows
 

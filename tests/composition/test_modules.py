@@ -42,11 +42,9 @@ MODULE_CASES = [
 def test_images(make, options, images):
     X, y = images
     estimator = make(max_epochs=10)
-    if options:
-        estimator = clone(estimator)
-        estimator._prefixed.pop("module__hidden")
-        estimator.set_params(**options)
-    estimator.fit(X, y)
+    estimator = clone(estimator)
+    estimator._prefixed.pop("module__hidden")  # which a convolution net does not have
+    estimator.set_params(**options).fit(X, y)
     assert estimator.score(X, y) > 0.9
     assert_same_predictions(estimator, pickle.loads(pickle.dumps(estimator)), X)
     assert_same_predictions(estimator, clone(estimator).fit(torch.from_numpy(X), y), X)

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 import torch
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -37,7 +38,7 @@ def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
 
     Images of bytes stay bytes, and a dict of arrays is as `validate_named_arrays` gives it.
     """
-    if isinstance(X, Mapping):
+    if _holds_named_arrays(X):
         return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
     X = to_host(X)
     return validate_data(estimator, X, reset=reset, ensure_min_samples=1, **_row_options(X, dtype))
@@ -47,7 +48,7 @@ def validate_rows_and_labels(
     estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool
 ) -> tuple[Any, np.ndarray]:
     """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
-    if isinstance(X, Mapping):
+    if _holds_named_arrays(X):
         X = validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
         y = validate_data(estimator, y=to_host(y), reset=False)
         check_consistent_length(*X.values(), y)
@@ -59,6 +60,11 @@ def validate_rows_and_labels(
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
     return X, y
+
+
+def _holds_named_arrays(X: Any) -> bool:
+    # scipy's matrix of keys is a dict as well.
+    return isinstance(X, Mapping) and not scipy.sparse.issparse(X)
 
 
 def _row_options(X: Any, dtype: str) -> dict[str, Any]:
