@@ -86,7 +86,11 @@ def _trees(columns: Columns, n_classes: int, random_state: int) -> Pipeline:
 
 def _naive_bayes(columns: Columns, n_rows: int) -> Pipeline:
     each = {"sublinear_tf": True, "min_df": _rarest(n_rows), "dtype": np.float32}
-    words = {"ngram_range": (1, 2), "max_features": MOST_WORDS}
+    words = {
+        "ngram_range": (1, 2),
+        "max_features": MOST_WORDS,
+        "token_pattern": r"(?u)\b\w+\b|[^\w\s]",  # marks of punctuation count as words
+    }
     letters = {"analyzer": "char_wb", "ngram_range": (2, 5), "max_features": MOST_WORDS}
     encoder = ColumnTransformer(
         [
