@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import trapezoid
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -503,7 +504,7 @@ def test_emphasis_curve_is_the_fitted_density_and_bars_are_the_rows(iris, dm):
     density = dm.emphasis_
     expected = density.weight(torch.from_numpy(p)).numpy() / density.integral()
     np.testing.assert_allclose(weight, expected)
-    assert np.trapezoid(weight, p) == pytest.approx(1, abs=1e-3)
+    assert trapezoid(weight, p) == pytest.approx(1, abs=1e-3)
     marked = p[display.line_.get_markevery()[0]]
     assert marked == density.mode
     assert weight.max() == pytest.approx(weight[p == marked][0])

@@ -139,7 +139,7 @@ def test_containers_and_their_index_are_kept():
     assert result.y.name == "animal"
     assert result.X["a"].to_list() == [0, 1, 2, 4]
 
-    sparse = apply_review(io.StringIO(HEADER + REVIEW), ANIMALS, sp.eye_array(5, format="csr")).X
+    sparse = apply_review(io.StringIO(HEADER + REVIEW), ANIMALS, sp.csr_array(np.eye(5))).X
     assert sparse.shape == (4, 5)
     kept = apply_review(io.StringIO(HEADER + REVIEW), ANIMALS, list("abcde")).X
     assert kept == ["a", "b", "c", "e"]

@@ -82,7 +82,7 @@ def test_the_newer_networks_in_a_pipeline(make, blobs):
 
 def test_grid_search_over_the_deep_names_of_a_nested_pipeline(blobs):
     X, y = blobs
-    frame = pd.DataFrame(X[:, :3], columns=list("abc"))
+    frame = pd.DataFrame(X[:, :3].copy(), columns=list("abc"))
     frame.loc[::7, "a"] = np.nan
     frame["colour"] = np.array(["red", "green", "blue"])[(y + 1) % 3]
     numbers = Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())])
