@@ -136,7 +136,8 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
         )
     if len(weight) != n_rows:
         raise ValueError(
-            f"sample_weight.shape == {weight.shape}, expected {(n_rows,)}: pass one per row of X."
+            f"sample_weight.shape == {weight.shape}, expected {(n_rows,)}: pass one per row of X "
+            "(behind a sampler, noisyfit.CarriedWeights)."
         )
     if not np.isfinite(weight).all():
         raise ValueError("sample_weight contains NaN or infinity; remove or replace those values.")
