@@ -487,7 +487,7 @@ def test_a_review_by_keyboard_is_exported_and_read_back(browser, tmp_path):
 
     snow = NASTY[-2]
     assert snow not in report.given_labels[-1:]
-    page.press("1" + "2" * (n - 3) + "34")  # the last goes to a class of its own choice
+    page.press("j1" + "2" * (n - 3) + "34")  # the last goes to a class of its own choice
     page.find("#picker-search").send_keys("雪", Keys.ENTER)
     page.press("u")  # undone, and done again
     assert page.texts("#counts")[0].startswith(f"{n - 1} of {n} reviewed")
@@ -541,6 +541,70 @@ def wait_for(condition):
             return
         time.sleep(0.05)
     raise AssertionError("it did not happen")
+
+
+def page_of_forty(browser, folder):
+    """Rows enough for several screens, with contents like those of no other test's page."""
+    y = np.arange(40) % 2
+    report = LabelReport.from_predictions(
+        probabilities_of(1 - y, 2), y, data=[f"forty {i}" for i in range(40)]
+    )
+    page = browser.open(report, folder)
+    page.script("localStorage.clear()")
+    browser.chrome.refresh()
+    return page
+
+
+CURRENT_IN_VIEW = """(() => { const box = document.querySelector(".current").getBoundingClientRect();
+  return box.top >= document.querySelector("header").getBoundingClientRect().bottom
+    && box.bottom <= innerHeight; })()"""
+
+
+def test_after_a_reload_the_first_undecided_row_is_current(browser, tmp_path):
+    page = page_of_forty(browser, tmp_path)
+    page.press("j23")
+    page.script("scrollTo(0, 700)")
+    browser.chrome.refresh()
+    said, current, in_view = (
+        page.texts("#status"),
+        page.texts(".current .rank"),
+        page.script(CURRENT_IN_VIEW),
+    )
+    page.press("3")  # the worst first: an earlier decision must not change
+    assert page.texts("#counts") == ["3 of 40 reviewed · 0 kept, 1 relabelled, 2 dropped"]
+    assert said == ["2 decisions from earlier restored; going on at #3."]
+    assert (current, in_view) == (["#3"], True)
+    assert page.texts(".current .rank") == ["#4"]
+
+
+def test_a_decision_leads_to_the_next_undecided_row(browser, tmp_path):
+    page = page_of_forty(browser, tmp_path)
+    page.press("j2j2")  # one row left out
+    page.press("kk3")
+    assert page.texts(".current .rank") == ["#4"]  # rows 1 and 3 are decided
+    exported = page.exported()
+    page.press("0kkk0")
+    page.press("u")
+    page.find("#file").send_keys(str(exported))
+    wait_for(lambda: page.texts("#status") == ["3 decisions imported; going on at #4."])
+    assert page.texts(".current .rank") == ["#4"]
+    page.script("document.querySelector('[data-row=\"39\"]').click()")
+    page.press("11")  # the first brings it into view
+    assert page.texts(".current .rank") == ["#40"]
+    assert page.texts("#status")[0].endswith("No row below it is undecided.")
+
+
+@pytest.mark.parametrize("key", "1230")
+def test_no_key_decides_about_a_row_out_of_view(browser, tmp_path, key):
+    page = page_of_forty(browser, tmp_path)
+    page.press("j1k")
+    before = page.texts("#counts")
+    page.script("scrollTo(0, document.body.scrollHeight)")
+    page.press(key)
+    assert page.texts("#counts") == before
+    assert page.texts(".current .verdict") == ["kept"]
+    assert page.texts("#status")[0].startswith("#1 is the current row")
+    assert page.script(CURRENT_IN_VIEW)
 
 
 def test_ten_thousand_rows_are_filtered_and_paged(browser, tmp_path):
@@ -615,7 +679,7 @@ def test_a_browser_that_keeps_nothing_says_so(browser, tmp_path):
     try:
         page = browser.open(report, tmp_path)
         assert page.find("#warning").is_displayed()
-        page.press("1")
+        page.press("j1")
         assert page.texts("#counts")[0].startswith("1 of 2 reviewed")
         page.exported()  # so that nothing keeps the page from being left
     finally:

@@ -1,7 +1,12 @@
 // Single keys as shortcuts, while no field is being typed into and no dialog is open.
 
+// A key decides about a row that is seen; else it only brings that row into view.
 const act = (name) => () => {
-  if (listed.length) actions[name](listed[current]);
+  if (!listed.length) return;
+  const seen = currentIsInView();
+  goTo(current);
+  if (seen) actions[name](listed[current]);
+  else say(`#${n(listed[current] + 1)} is the current row: press the key again to decide about it.`);
 };
 
 const keys = {

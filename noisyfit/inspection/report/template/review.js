@@ -6,6 +6,7 @@ let page = 0;
 let current = 0; // place in `listed`
 
 const n = (number) => number.toLocaleString("en");
+const countOf = (number, noun) => `${n(number)} ${noun}${number === 1 ? "" : "s"}`;
 const cards = () => field("rows").children;
 const cardOf = (i) => field("rows").querySelector(`[data-row="${i}"]`);
 
@@ -36,7 +37,7 @@ function markCurrent() {
   cards()[current - page * PER_PAGE]?.classList.add("current");
 }
 
-function goTo(place, { focus = true } = {}) {
+function goTo(place, { focus = true, block = "nearest" } = {}) {
   if (!listed.length) return;
   current = Math.min(Math.max(place, 0), listed.length - 1);
   const wanted = Math.floor(current / PER_PAGE);
@@ -47,8 +48,28 @@ function goTo(place, { focus = true } = {}) {
   const card = cards()[current - page * PER_PAGE];
   if (focus) {
     card.focus({ preventScroll: true });
-    card.scrollIntoView({ block: "nearest" });
+    card.scrollIntoView({ block });
   }
+}
+
+// Whether who looks at the screen sees the current row: half of it, or half a screen of it.
+function currentIsInView() {
+  const box = cards()[current - page * PER_PAGE].getBoundingClientRect();
+  const top = document.querySelector("header").getBoundingClientRect().bottom;
+  const seen = Math.min(box.bottom, innerHeight) - Math.max(box.top, top);
+  return seen >= Math.min(box.height, innerHeight - top) / 2;
+}
+
+// Where a review begins or goes on: at the first row that is not decided.
+function goOn(news) {
+  const place = listed.findIndex((i) => decisions.get(i) === null);
+  if (place < 0) {
+    goTo(0, { focus: false });
+    say(`${news}; every row listed is decided.`);
+    return;
+  }
+  goTo(place, { block: "start" });
+  say(`${news}; going on at #${n(listed[place] + 1)}.`);
 }
 
 function filter() {
@@ -83,9 +104,13 @@ function refresh(rows) {
 function decide(i, kind, label = report.given[i]) {
   decisions.set([[i, { kind, label }]]);
   refresh([i]);
-  say(`Row ${report.rows[i]}: ${VERDICTS[kind]}${kind === "relabel" ? shown(label) : ""}.`);
+  const said = `Row ${report.rows[i]}: ${VERDICTS[kind]}${kind === "relabel" ? shown(label) : ""}.`;
   const place = listed.indexOf(i);
-  if (place >= 0) goTo(place + 1);
+  const next = openAfter(place);
+  // Never on to a row that is decided: the next key would change it.
+  if (next >= 0) goTo(next);
+  else if (place >= 0) goTo(place);
+  say(next >= 0 ? said : `${said} No row below it is undecided.`);
 }
 
 const actions = {
@@ -112,11 +137,15 @@ function undo() {
   const place = listed.indexOf(changes[0][0]);
   if (place >= 0) goTo(place);
   say(changes.length === 1 ? `Row ${report.rows[changes[0][0]]}: undone.`
-    : `${n(changes.length)} decisions undone.`);
+    : `${countOf(changes.length, "decision")} undone.`);
+}
+
+function openAfter(place) {
+  return listed.findIndex((i, other) => other > place && decisions.get(i) === null);
 }
 
 function nextOpen() {
-  const after = listed.findIndex((i, place) => place > current && decisions.get(i) === null);
+  const after = openAfter(current);
   const place = after >= 0 ? after : listed.findIndex((i) => decisions.get(i) === null);
   if (place >= 0) goTo(place);
   else say("Every row listed is decided.");
@@ -126,10 +155,11 @@ function exportDecisions() {
   if (!decisions.of.size) return;
   const url = URL.createObjectURL(new Blob([decisions.toCsv()], { type: "text/csv;charset=utf-8" }));
   const slug = report.title.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "");
-  element("a", { href: url, download: `${slug || "label-review"}-decisions.csv` }).click();
+  const name = `${slug || "label-review"}-decisions.csv`;
+  element("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
   decisions.exported = true;
-  say(`${n(decisions.of.size)} decisions exported.`);
+  say(`${countOf(decisions.of.size, "decision")} saved as ${name}.`);
 }
 
 async function importDecisions(file) {
@@ -137,8 +167,8 @@ async function importDecisions(file) {
     const [taken, elsewhere] = decisions.fromCsv(await file.text());
     showPage();
     showProgress();
-    say(`${n(taken)} decisions imported.`
-      + (elsewhere ? ` ${n(elsewhere)} are about rows that are not listed here, and were left out.` : ""));
+    goOn((elsewhere ? `${n(elsewhere)} left out, about rows that are not listed here; ` : "")
+      + `${countOf(taken, "decision")} imported`);
   } catch (error) {
     say(`Nothing was imported. ${error.message}`);
   }
@@ -203,5 +233,10 @@ fillClassFilter(field("given"), report.given);
 fillClassFilter(field("believed"), report.believed);
 filter();
 showProgress();
+// The browser would scroll to where the page was left, which need not show the current row.
+history.scrollRestoration = "manual";
 // Who comes back wants the rows.
-field("overview").open = decisions.of.size === 0;
+if (decisions.of.size) {
+  field("overview").open = false;
+  goOn(`${countOf(decisions.of.size, "decision")} from earlier restored`);
+}
