@@ -323,7 +323,7 @@ def result_line(method, accuracy, seed=0, kind="sym .5", auroc=0.7):
 
 @needs_data
 def test_ablation_prints_a_row_for_each_part_and_goes_on(run, tmp_path):
-    arguments = ["--sets", "adult", "--rows", 200, "--epochs", 2, "--results", "ablation.jsonl"]
+    arguments = ["--sets", "adult", "--rows", 120, "--epochs", 1, "--results", "ablation.jsonl"]
     output = run("benchmarks/ablation.py", *arguments)
     table = [line for line in output.splitlines() if line.startswith("|")]
     assert len(table) == 2 + 10

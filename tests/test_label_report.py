@@ -555,7 +555,8 @@ def page_of_forty(browser, folder):
     return page
 
 
-CURRENT_IN_VIEW = """(() => { const box = document.querySelector(".current").getBoundingClientRect();
+CURRENT_IN_VIEW = """(() => {
+  const box = document.querySelector(".current").getBoundingClientRect();
   return box.top >= document.querySelector("header").getBoundingClientRect().bottom
     && box.bottom <= innerHeight; })()"""
 
