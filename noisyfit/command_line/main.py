@@ -14,12 +14,15 @@ EPILOG = """\
 example:
   python -m noisyfit report reviews.csv --label stars --text review -o report.html
 
-Open report.html in a browser, decide about the rows, export the decisions, and apply them:
+Open report.html in a browser, decide about the rows, export the decisions (they are
+saved as reviews-csv-decisions.csv, after the title of the page), and apply them:
 
   import pandas as pd
   from noisyfit.noise import apply_review
   data = pd.read_csv("reviews.csv")
-  reviewed = apply_review("decisions.csv", data["stars"], data.drop(columns="stars"))
+  reviewed = apply_review(
+      "reviews-csv-decisions.csv", data["stars"], data.drop(columns="stars")
+  )
   reviewed.X, reviewed.y  # without the rows dropped, with the labels corrected
 """
 

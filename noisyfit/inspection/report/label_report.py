@@ -222,7 +222,7 @@ class LabelReport:
         suspicion = 1 - judgement.quality[listed]
         page = render_page(
             title,
-            summary_html(judgement, class_names, len(listed)),
+            summary_html(judgement, class_names, len(listed), n_rows == "auto"),
             {
                 "title": title,
                 "classes": class_names,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
@@ -29,7 +30,7 @@ def quality_histogram(quality: NDArray[np.float64], disbelieved: NDArray[np.bool
     Element
         The picture.
     """
-    width, height, bottom, left = 360, 190, 34, 10
+    width, height, bottom, left, right = 360, 190, 34, 26, 10
     picture = _picture(width, height, "Histogram of the trust in the given labels")
     edges = np.linspace(0, 1, N_BINS + 1)
     other = np.histogram(quality[disbelieved], edges)[0]
@@ -37,7 +38,7 @@ def quality_histogram(quality: NDArray[np.float64], disbelieved: NDArray[np.bool
     # Square roots: a few wrong labels stay visible beside thousands of right ones.
     heights = np.sqrt(np.vstack([other, other + same]))
     scale = (height - bottom - 14) / max(heights.max(), 1)
-    step = (width - 2 * left) / N_BINS
+    step = (width - left - right) / N_BINS
     for i in range(N_BINS):
         x = left + i * step
         low, high = heights[:, i] * scale
@@ -51,8 +52,9 @@ def quality_histogram(quality: NDArray[np.float64], disbelieved: NDArray[np.bool
                 _title(bar, f"{count:,} rows, {edges[i]:.2f} to {edges[i + 1]:.2f}: {said}")
     y = height - bottom + 14
     _text(picture, left, y, "0: surely wrong", "start")
-    _text(picture, width - left, y, "1: trusted", "end")
-    _text(picture, width / 2, y + 15, "trust in the label (heights: square roots)", "middle")
+    _text(picture, width - right, y, "1: trusted", "end")
+    _text(picture, (left + width - right) / 2, y + 15, "trust in the label", "middle")
+    _turned(picture, (height - bottom) / 2, "rows (square-root scale)")
     return picture
 
 
@@ -78,17 +80,17 @@ def matrix_picture(matrix: NDArray[np.float64], names: Sequence[str]) -> Element
     short = [
         name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names
     ]
-    longest = max(map(len, short))
+    widest = max(map(_width, short))
     # Names that are wider than a column are written at a slant.
-    slanted = longest * 6.6 > cell - 4
-    left = 34 + 6.6 * longest
-    top = 26 + (5.2 * longest if slanted else 12)
-    right = 5.2 * longest if slanted else 8
+    slanted = widest > cell - 4
+    left = 34 + widest
+    # At a slant of 50 degrees: the sine and the cosine, and the height of the letters.
+    top = 26 + (0.77 * widest + 4 if slanted else 12)
+    right = 0.65 * widest + 8 if slanted else 8
     size = cell * n
     picture = _picture(left + size + right, top + size + 8, "Estimated noise matrix")
     _text(picture, left + size / 2, 12, "given label", "middle")
-    label = _text(picture, 0, 0, "true label", "middle")
-    label.set("transform", f"translate(12 {top + size / 2:.1f}) rotate(-90)")
+    _turned(picture, top + size / 2, "true label")
     for i, name in enumerate(short):
         middle = (i + 0.5) * cell
         if cell >= 9:
@@ -139,6 +141,26 @@ def _text(parent: Element, x: float, y: float, content: str, anchor: str) -> Ele
     text = SubElement(parent, "text", attributes)
     text.text = content
     return text
+
+
+def _turned(parent: Element, middle: float, content: str) -> None:
+    """The name of the vertical axis, at the left edge."""
+    text = _text(parent, 0, 0, content, "middle")
+    text.set("transform", f"translate(12 {middle:.1f}) rotate(-90)")
+
+
+def _width(text: str) -> float:
+    """About how wide a text is at 11 px, in px, in a font with wide letters."""
+    return sum(
+        11.5
+        if unicodedata.east_asian_width(character) in "WF"
+        else 9.4
+        if character in "mwMW<>=+~%@&…—"
+        else 8.2
+        if character.isupper()
+        else 7.0
+        for character in text
+    )
 
 
 def _title(parent: Element, content: str) -> None:

@@ -16,7 +16,7 @@ from .pictures import matrix_picture, quality_histogram
 MOST_PAIRS = 8
 
 
-def summary_html(judgement: Judgement, names: Sequence[str], n_listed: int) -> str:
+def summary_html(judgement: Judgement, names: Sequence[str], n_listed: int, automatic: bool) -> str:
     """The summary as HTML.
 
     Parameters
@@ -27,6 +27,8 @@ def summary_html(judgement: Judgement, names: Sequence[str], n_listed: int) -> s
         The classes as text.
     n_listed : int
         How many rows the page lists.
+    automatic : bool
+        Whether that number follows from the estimated noise rate.
 
     Returns
     -------
@@ -35,16 +37,23 @@ def summary_html(judgement: Judgement, names: Sequence[str], n_listed: int) -> s
     """
     n = len(judgement.given)
     disbelieved = judgement.given != judgement.believed
+    n_wrong = round(judgement.noise_rate * n)
+    # The automatic number has limits, so it need not be twice the estimate.
+    twice = automatic and n_listed == round(2 * judgement.noise_rate * n)
     root = Element("div", {"class": "summary"})
     figures = SubElement(root, "dl", {"class": "figures"})
     for figure, meaning in (
         (
             f"{100 * judgement.noise_rate:.1f} %",
-            "of the labels are estimated to be wrong, "
-            f"about {round(judgement.noise_rate * n):,} of {n:,}",
+            f"about {n_wrong:,} of {n:,} labels are wrong "
+            "(an estimate over all rows; not every one can be named)",
         ),
-        (f"{int(disbelieved.sum()):,}", "rows for which another label is believed"),
-        (f"{n_listed:,}", "rows listed below, the most suspicious first"),
+        (f"{int(disbelieved.sum()):,}", "rows whose label the classifier would change"),
+        (
+            f"{n_listed:,}",
+            "rows listed below, the most suspicious first"
+            + (": twice the estimate, so many will be right" if twice else ""),
+        ),
     ):
         entry = SubElement(figures, "div")
         SubElement(entry, "dt").text = meaning

@@ -26,26 +26,30 @@ function makeCard(i) {
         ? [" · ", element("bdi", { textContent: name })] : [])),
     element("span", {
       className: "suspicion",
-      title: "one minus the trust in the given label",
+      title: "one minus the trust in the label: a ranking, the higher the likelier wrong",
     },
     "suspicion ",
     element("meter", { min: 0, max: 100, value: percent, "aria-label": "suspicion" }),
     ` ${percent} %`));
   const labels = element("p", { className: "labels" },
     element("span", { className: "label given" }, "given ", labelChip(given)),
-    element("span", { className: "arrow", textContent: "→", "aria-hidden": "true" }),
-    element("span", { className: "label believed" },
-      differs ? "believed " : "believed too ", labelChip(believed)),
+    ...(differs ? [
+      element("span", { className: "arrow", textContent: "→", "aria-hidden": "true" }),
+      element("span", { className: "label believed" }, "believed ", labelChip(believed)),
+    ] : ["· no better label found"]),
     element("span", { className: "verdict" }));
   const actions = element("div", { className: "actions" },
-    actionButton("keep", "1", "Keep", given),
-    ...(differs ? [actionButton("relabel", "2", "Relabel to", believed)] : []),
-    actionButton("drop", "3", "Drop"),
+    actionButton("keep", "1", "Keep", `Keep the given label ${shown(given)}`),
+    ...(differs
+      ? [actionButton("relabel", "2", "Relabel", `Relabel to ${shown(believed)}`)] : []),
+    actionButton("drop", "3", "Drop", "Drop the row"),
     // Of two classes the other one is the believed one.
-    ...(differs && report.classes.length === 2 ? [] : [actionButton("other", "4", "Other label…")]));
+    ...(differs && report.classes.length === 2 ? [] : [
+      actionButton("other", "4", "Other…", "Other label: relabel to a class of your choice")]));
   const side = element("div", { className: "side" }, labels, actions);
   const card = element("article", { className: "card", tabIndex: -1, "data-row": i,
-    "aria-label": `Row ${report.rows[i]}, given ${shown(given)}, believed ${shown(believed)}` },
+    "aria-label": `Row ${report.rows[i]}, given ${shown(given)}, `
+      + (differs ? `believed ${shown(believed)}` : "no better label found") },
   head, makeContent(i), side);
   showDecision(card, i);
   return card;
@@ -55,11 +59,11 @@ function labelChip(code) {
   return element("bdi", { className: "chip", textContent: shown(code) });
 }
 
-function actionButton(action, key, text, code) {
-  const button = element("button", { type: "button", "data-action": action },
-    element("kbd", { textContent: key }), ` ${text}`);
-  if (code !== undefined) button.append(" ", element("bdi", { textContent: shown(code) }));
-  return button;
+// The labels stand above the buttons, so the buttons can be short.
+function actionButton(action, key, text, meaning) {
+  return element("button", { type: "button", "data-action": action,
+    title: `${meaning} (${key})`, "aria-label": meaning },
+  element("kbd", { textContent: key }), ` ${text}`);
 }
 
 function makeContent(i) {
