@@ -30,13 +30,15 @@ ARROWS: dict[str, set[str]] = {
     "inspection": {"noise", "weighting", "losses", "_compat"},
     "callbacks": {"noise"},
     "losses": {"weighting"},
-    "training": {"selection", "losses", "weighting", "noise", "_compat", "_peaked"},
+    "storage": {"_version"},
+    "training": {"selection", "losses", "weighting", "noise", "storage", "_compat", "_peaked"},
     "estimators": {
         "training",
         "selection",
         "losses",
         "weighting",
         "noise",
+        "storage",
         "_compat",
         "_peaked",
     },
@@ -46,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
         "training",
         "losses",
         "weighting",
-        "_version",
+        "storage",
     },
 }
 # The command line is a second front door.

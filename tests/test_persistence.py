@@ -58,9 +58,10 @@ from noisyfit.losses import (
     SymmetricCrossEntropy,
     emphasis_of,
 )
-from noisyfit.persistence import LoadError, archive
+from noisyfit.persistence import LoadError
 from noisyfit.persistence.names import NotSaved, NotSavedError
 from noisyfit.persistence.registry import new_reader, new_writer
+from noisyfit.storage import archive
 from noisyfit.weighting import BetaEmphasis, CallableEmphasis
 
 X, CODES = make_blobs(90, n_features=4, centers=3, cluster_std=3.0, random_state=0)

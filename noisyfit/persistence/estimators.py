@@ -9,10 +9,10 @@ import sklearn
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from noisyfit.estimators.base.network import NetworkClassifier
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.foreign import OWN_ESTIMATORS, holds_own, is_foreign, is_own
 from noisyfit.persistence.network import check_device, check_network, decode_net, encode_net
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 
 # Classes of scikit-learn that are written part by part where noisyfit's are among the parts. The
 # two private ones are what calibration and searches keep; without them those could not be written.

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from noisyfit.persistence.archive import read_archive, write_archive
-from noisyfit.persistence.arrays import WEIGHTS, read_tensors, write_tensors
-from noisyfit.persistence.codec import Reader
-from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.names import describe
 from noisyfit.persistence.registry import new_reader, new_writer
+from noisyfit.storage.archive import read_archive, write_archive
+from noisyfit.storage.arrays import WEIGHTS, read_tensors, write_tensors
+from noisyfit.storage.codec import Reader
+from noisyfit.storage.errors import LoadError
 
 ESTIMATOR = "estimator.json"
 # Whose version is noted, for people: "numpy", "torch" and what else makes predictions.

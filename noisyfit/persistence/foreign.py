@@ -13,9 +13,9 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from noisyfit import estimators
-from noisyfit.persistence.archive import check_stored
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.archive import check_stored
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 
 # noisyfit's estimators, by name.
 OWN_ESTIMATORS: dict[str, Any] = {

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 
 # Arrays with a mask beside their values; what pandas calls their dtype.
 _MASKED = {

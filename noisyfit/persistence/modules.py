@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.names import MISSING, describe, public_class, public_name
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 from noisyfit.training.modules import MLP, ConvolutionNet, SparseLinear
 
 # Built from their parts; all others build theirs themselves.

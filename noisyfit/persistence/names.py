@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from noisyfit import losses, weighting
-from noisyfit.persistence.codec import Codec, Json, Reader, Step, Writer
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.codec import Codec, Json, Reader, Step, Writer
+from noisyfit.storage.errors import LoadError
 
 # Public module: the base that a class in it must have.
 _PUBLIC: dict[str, tuple[Any, type[Any]]] = {

@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from noisyfit.persistence.codec import Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.modules import (
     build_layers,
     encode_weights,
@@ -20,6 +18,8 @@ from noisyfit.persistence.modules import (
     restore_weights,
 )
 from noisyfit.persistence.names import NotSaved, describe
+from noisyfit.storage.codec import Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.criteria import FunctionCriterion
 from noisyfit.training.modules import build_module

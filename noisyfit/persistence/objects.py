@@ -13,9 +13,9 @@ from torch import nn
 
 from noisyfit import augmentation, losses, weighting
 from noisyfit.losses.emphasis import _DerivativeSize
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
 from noisyfit.persistence.modules import encode_weights, restore_weights
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.criteria import FunctionCriterion
 from noisyfit.training.schedule import CosineSchedule, StepSchedule

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from noisyfit.persistence import arrays, estimators, foreign, frames, modules, names, objects, plain
-from noisyfit.persistence.codec import Codec, Reader, Writer
+from noisyfit.persistence import estimators, foreign, frames, modules, names, objects
+from noisyfit.storage import arrays, plain
+from noisyfit.storage.codec import Codec, Reader, Writer
 
 CODECS: tuple[Codec, ...] = (
     *plain.CODECS,

@@ -17,8 +17,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.errors import LoadError
 
 WEIGHTS = "weights.safetensors"
 # Longer headers would only take time to parse.

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from noisyfit._version import __version__
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.errors import LoadError
 
 FORMAT = 1
 """Version of the format; one more with every change that older versions could not read."""
 
 MANIFEST = "manifest.json"
-_MAGIC = "noisyfit estimator"
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?")
 # No file that noisyfit writes has a time in it: the same estimator gives the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -45,10 +44,15 @@ _ZIP_ERRORS = (
 )
 
 
-def write_archive(path: Path, members: dict[str, bytes], versions: dict[str, str]) -> None:
+def write_archive(
+    path: Path,
+    members: dict[str, bytes],
+    versions: dict[str, str],
+    kind: str = "estimator",
+) -> None:
     """Write members to a file that takes the place of ``path`` only when it is complete."""
     manifest = {
-        "what": _MAGIC,
+        "what": f"noisyfit {kind}",
         "format": FORMAT,
         "noisyfit": __version__,
         "written_with": versions,
@@ -80,13 +84,13 @@ def _replacing(path: Path) -> Iterator[Any]:
             raise
 
 
-def read_archive(path: Path) -> dict[str, bytes]:
-    """Members of a file that is whole and unchanged; raises `LoadError` otherwise."""
+def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:
+    """Members of a file of that kind that is whole and unchanged; raises `LoadError` otherwise."""
     content = path.read_bytes()
     members = _members(content, str(path))
     if MANIFEST not in members:
-        raise LoadError(f"{path} has no {MANIFEST}: noisyfit.save has not written it.")
-    manifest = _parse_manifest(members.pop(MANIFEST), content, path)
+        raise LoadError(f"{path} has no {MANIFEST}: noisyfit has not written it.")
+    manifest = _parse_manifest(members.pop(MANIFEST), content, path, kind)
     expected = manifest["sha256"]
     missing, extra = sorted(set(expected) - set(members)), sorted(set(members) - set(expected))
     if missing:
@@ -105,7 +109,7 @@ def read_archive(path: Path) -> dict[str, bytes]:
     return members
 
 
-def _parse_manifest(listing: bytes, content: bytes, path: Path) -> dict[str, Any]:
+def _parse_manifest(listing: bytes, content: bytes, path: Path, kind: str) -> dict[str, Any]:
     changed = LoadError(
         f"The {MANIFEST} of {path} is not what was written: the file is damaged or was changed. "
         "Copy or save it again."
@@ -114,8 +118,8 @@ def _parse_manifest(listing: bytes, content: bytes, path: Path) -> dict[str, Any
         manifest = json.loads(listing)
     except (ValueError, RecursionError) as error:
         raise changed from error
-    if not isinstance(manifest, dict) or manifest.get("what") != _MAGIC:
-        raise LoadError(f"{path} was not written by noisyfit.save.")
+    if not isinstance(manifest, dict) or manifest.get("what") != f"noisyfit {kind}":
+        raise LoadError(f"{path} was not written by noisyfit as the file of one {kind}.")
     version = manifest.get("format")
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise changed
@@ -144,7 +148,7 @@ def _members(content: bytes, source: str) -> dict[str, bytes]:
         raise
     except _ZIP_ERRORS as error:
         raise LoadError(
-            f"{source} is no complete zip file ({error}): it was not written by noisyfit.save, or "
+            f"{source} is no complete zip file ({error}): it was not written by noisyfit, or "
             "is damaged or truncated. Copy or save it again."
         ) from error
 
@@ -157,7 +161,7 @@ def check_stored(archive: zipfile.ZipFile, size: int, source: str) -> None:
         if not _MEMBER_NAME.fullmatch(entry.filename):
             raise LoadError(
                 f"{source} holds a member called {entry.filename!r}, which is no name that "
-                "noisyfit.save gives."
+                "noisyfit gives."
             )
         if entry.filename in seen:
             raise LoadError(f"{source} holds two members called {entry.filename!r}.")
@@ -166,6 +170,6 @@ def check_stored(archive: zipfile.ZipFile, size: int, source: str) -> None:
         if entry.compress_type != zipfile.ZIP_STORED or total > size:
             raise LoadError(
                 f"{entry.filename!r} in {source} would unpack to {entry.file_size} bytes from a "
-                f"file of {size}; noisyfit.save writes members as they are, so the file was not "
+                f"file of {size}; noisyfit writes members as they are, so the file was not "
                 "written by it or was changed."
             )

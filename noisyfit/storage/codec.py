@@ -2,7 +2,7 @@
 
 JSON lists, strings, booleans, null and finite numbers stand for themselves; everything else is a
 JSON object with a ``type``, the tag of the codec that made it. Large arrays lie outside of the
-JSON, see `noisyfit.persistence.arrays`.
+JSON, see `noisyfit.storage.arrays`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from noisyfit.persistence.errors import LoadError
+from noisyfit.storage.errors import LoadError
 
 Json = Any
 Step = str | int

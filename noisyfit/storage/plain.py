@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from noisyfit.persistence.codec import Codec, Json, Reader, Writer
+from noisyfit.storage.codec import Codec, Json, Reader, Writer
 
 _DATES: dict[str, type[Any]] = {
     "date": datetime.date,

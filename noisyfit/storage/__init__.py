@@ -1,0 +1,6 @@
+"""Objects in files, without pickle: what saving estimators and checkpoints of fits have in common.
+
+- ``archive``: a zip with its manifest, written atomically, refused where it was changed;
+- ``codec``: objects to JSON and back by a closed list, with those of ``plain`` (Python) and
+  ``arrays`` (numpy, scipy, torch).
+"""
