@@ -541,6 +541,7 @@ NETWORK_VALUES: dict[str, list[Any]] = {
     "validation_fraction": [0, 1, 1.0, -0.1, 5, "a"],
     "warm_start": ["yes", None, 2],
     "callbacks": ["a", 3, Callback()],
+    "checkpoint": [3, ["folder"], True],
     "dtype": ["float16", None, torch.float32],
     "device": [None, 0],
     "random_state": ["a", -1, 1.5, 2**32],

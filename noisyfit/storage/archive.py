@@ -49,8 +49,13 @@ def write_archive(
     members: dict[str, bytes],
     versions: dict[str, str],
     kind: str = "estimator",
+    *,
+    private: bool = False,
 ) -> None:
-    """Write members to a file that takes the place of ``path`` only when it is complete."""
+    """Write members to a file that takes the place of ``path`` only when it is complete.
+
+    ``private``: nobody else may read it.
+    """
     manifest = {
         "what": f"noisyfit {kind}",
         "format": FORMAT,
@@ -59,7 +64,10 @@ def write_archive(
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     listing = json.dumps(manifest, indent=1).encode()
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        _replacing(path, private) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for name, data in {MANIFEST: listing, **members}.items():
             assert _MEMBER_NAME.fullmatch(name), name
             archive.writestr(zipfile.ZipInfo(name, _TIME), data)
@@ -67,11 +75,12 @@ def write_archive(
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
+def _replacing(path: Path, private: bool) -> Iterator[Any]:
     """A new file in the same folder; where the block ends well it takes the place of ``path``."""
     path = Path(os.path.realpath(path))  # a link stays a link
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with open(temporary, "xb") as file:
+    mode = 0o600 if private else 0o666  # less what the user's umask takes away
+    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
         try:
             yield file
             file.flush()
@@ -79,9 +88,21 @@ def _replacing(path: Path) -> Iterator[Any]:
             if path.exists():
                 shutil.copymode(path, temporary)
             os.replace(temporary, path)
+            _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name survive a loss of power, where folders can be opened (not on Windows)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:

@@ -38,6 +38,16 @@ class EpochWatcher(Protocol):
         """Take note of an epoch that is over; True asks to stop."""
 
 
+class EpochKeeper(Protocol):
+    """Remembers a series of epochs, so that a later process can go on with it."""
+
+    def restore(self) -> None:
+        """Put everything back into the state of an earlier process, where there was one."""
+
+    def epoch_done(self, *, is_over: bool = False) -> None:
+        """Remember an epoch; ``is_over`` says that none is to follow."""
+
+
 class PlannedNet(skorch.NeuralNet):
     """A skorch net whose epochs follow an `EpochPlan` instead of a whole data set.
 
@@ -47,6 +57,8 @@ class PlannedNet(skorch.NeuralNet):
     """
 
     callbacks_: list[tuple[str, Callback]]
+    stop_requested_: bool = False
+    diverged_: bool = False
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
     row_form_: RowForm  # what the network was built for
@@ -72,16 +84,21 @@ class PlannedNet(skorch.NeuralNet):
         plans: Iterable[EpochPlan],
         validation: EpochPlan | None = None,
         watcher: EpochWatcher | None = None,
+        keeper: EpochKeeper | None = None,
     ) -> PlannedNet:
         """Run one epoch per plan, until they end or a callback or the ``watcher`` asks to stop.
 
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
-        so it can depend on what the network has learned.
+        so it can depend on what the network has learned. With a ``keeper`` they are those of the
+        epochs that are left to do.
         """
         self.validation_plan_ = validation
+        self.plan_ = None
         self.stop_requested_ = False
         self.diverged_ = False
         self.notify("on_train_begin", X=rows, y=None)
+        if keeper is not None:
+            keeper.restore()
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
             self.plan_ = plan
@@ -90,12 +107,25 @@ class PlannedNet(skorch.NeuralNet):
             self.fit_loop(rows, epochs=1)
             if watcher is not None and watcher.end_epoch():
                 self.stop_requested_ = True
+            if keeper is not None:
+                keeper.epoch_done(is_over=self.stop_requested_)
             if self.stop_requested_:
                 break
-        self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
+        if self.plan_ is not None:
+            self._check_finite(rows, self.plan_.rows[:PREDICTION_BATCH_SIZE])
+        self.wind_up(rows)
+        return self
+
+    def wind_up(self, rows: Rows) -> None:
+        """End a training run, in the middle of an epoch if need be."""
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
-        return self
+
+    def forget_unfinished_epoch(self) -> int:
+        """Drop the record of an epoch that did not come to its end; number of those that did."""
+        if len(self.history) and "train_loss" not in self.history[-1]:
+            del self.history[-1]
+        return len(self.history)
 
     def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
         """Raise where the very last step diverged, which no loss shows."""
