@@ -542,6 +542,7 @@ NETWORK_VALUES: dict[str, list[Any]] = {
     "warm_start": ["yes", None, 2],
     "callbacks": ["a", 3, Callback()],
     "dtype": ["float16", None, torch.float32],
+    "autocast": ["float32", True, torch.bfloat16],
     "device": [None, 0],
     "random_state": ["a", -1, 1.5, 2**32],
     "verbose": [-1, "a", None],
