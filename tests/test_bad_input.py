@@ -543,6 +543,7 @@ NETWORK_VALUES: dict[str, list[Any]] = {
     "callbacks": ["a", 3, Callback()],
     "checkpoint": [3, ["folder"], True],
     "dtype": ["float16", None, torch.float32],
+    "autocast": ["float32", True, torch.bfloat16],
     "device": [None, 0],
     "random_state": ["a", -1, 1.5, 2**32],
     "verbose": [-1, "a", None],

@@ -20,7 +20,7 @@ from noisyfit.training.checks import (
     check_batch_size,
     check_loader_options,
     check_row_losses,
-    first_output,
+    logits_of,
 )
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
@@ -67,12 +67,22 @@ class PlannedNet(skorch.NeuralNet):
         self,
         *args: Any,
         dtype: torch.dtype = torch.float32,
+        autocast: torch.dtype | None = None,
         transform: Callable[[Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.dtype = dtype
+        self.autocast = autocast
         self.transform = transform
         super().__init__(*args, **kwargs)
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> PlannedNet:
+        """Make the optimizer, and what scales losses so that small gradients survive float16."""
+        super().initialize_optimizer(*args, **kwargs)
+        self.scaler_ = torch.amp.GradScaler(
+            torch.device(self.device).type, enabled=self.autocast == torch.float16
+        )
+        return self
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -134,9 +144,11 @@ class PlannedNet(skorch.NeuralNet):
 
     def _raise_diverged(self, finding: str) -> None:
         self.diverged_ = True  # weights are trained in place: there is nothing to go back to
+        remedy = 'take autocast="bfloat16", ' if self.autocast == torch.float16 else ""
         raise ValueError(
             f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
-            "scale the features, or clip gradients with skorch.callbacks.GradientNormClipping."
+            f"{remedy}scale the features, or clip gradients with "
+            "skorch.callbacks.GradientNormClipping."
         )
 
     @contextmanager
@@ -195,7 +207,7 @@ class PlannedNet(skorch.NeuralNet):
     def get_loss(  # noqa: D102
         self, y_pred: Tensor, y_true: BatchTargets, X: Any = None, training: bool = False
     ) -> Tensor:
-        logits = first_output(y_pred)
+        logits = logits_of(y_pred)
         if y_true.partner_codes is None:
             return self._losses(logits, y_true.labels, y_true.weights, y_true.rows, training).mean()
         assert y_true.share is not None
@@ -239,7 +251,27 @@ class PlannedNet(skorch.NeuralNet):
 
     def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
-        return apply_module(self.module_, x)
+        return apply_module(self.module_, x, self.autocast)
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and gradients of a batch (those of float16 in spite of its small range)."""
+        self._set_training(True)
+        features, targets = batch
+        output = self.infer(features, **fit_params)
+        loss = self.get_loss(output, targets, X=features, training=True)
+        self.scaler_.scale(loss).backward()
+        if self.scaler_.is_enabled():
+            self.scaler_.unscale_(self.optimizer_)  # callbacks see, and clip, the true ones
+        return {"loss": loss, "y_pred": output}
+
+    def _step_optimizer(self, step_fn: Callable[[], Tensor]) -> None:
+        """Step, unless a gradient of float16 overflowed: then the scale is lowered instead."""
+        if not self.scaler_.is_enabled():
+            super()._step_optimizer(step_fn)
+            return
+        step_fn()
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
 
     def _set_training(self, training: bool = True) -> None:
         """Switch the mode where it is another one; skorch goes through all modules every step."""
@@ -266,7 +298,7 @@ class PlannedNet(skorch.NeuralNet):
             losses.append(step["loss"].detach())
             sizes.append(len(targets.labels))
             if not training:
-                correct += (first_output(step["y_pred"]).argmax(1) == targets.labels).sum()
+                correct += (logits_of(step["y_pred"]).argmax(1) == targets.labels).sum()
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
@@ -292,7 +324,7 @@ def predict_logits(
     try:
         parts = []
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(first_output(apply_module(module, block))[:n_real])
+            parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
     finally:
         module.train(was_training)
     return torch.cat(parts)

@@ -56,6 +56,11 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         are another for each fit, as searches need it. `partial_fit` keeps none.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network; X is converted to it.
+    autocast : {"bfloat16", "float16"} or None, default=None
+        Type in which torch computes the network's products (``torch.autocast``), in training and in
+        prediction; weights, losses and probabilities stay in `dtype`, which must be "float32".
+        Meant for GPUs that are faster in it. With "float16" the loss is scaled so that small
+        gradients don't vanish, but large values overflow; take "bfloat16" where the device has it.
     device : str or torch.device, default="cpu"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
     random_state : int, RandomState instance or None, default=None

@@ -27,6 +27,7 @@ from noisyfit.estimators.base.validation import (
     combine_weights,
     encode_labels,
     shape_of_a_row,
+    validate_autocast,
     validate_callbacks,
     validate_device,
     validate_rows,
@@ -84,6 +85,7 @@ class NetworkClassifier(
         "callbacks": [list, tuple, None],
         "checkpoint": [str, os.PathLike, None],
         "dtype": [StrOptions({"float32", "float64"})],
+        "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -105,6 +107,7 @@ class NetworkClassifier(
         callbacks: Any = None,
         checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
@@ -123,6 +126,7 @@ class NetworkClassifier(
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.dtype = dtype
+        self.autocast = autocast
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -208,6 +212,11 @@ class NetworkClassifier(
                 f"dtype={self.dtype!r} differs from that of the network in training "
                 f"({self.net_.dtype}); fit anew with warm_start=False."
             )
+        if self.net_.autocast != (self.autocast and getattr(torch, self.autocast)):
+            raise ValueError(
+                f"autocast={self.autocast!r} differs from that of the network in training "
+                f"({self.net_.autocast}); fit anew with warm_start=False."
+            )
         return X, y
 
     def _projected(self, X: Any) -> Any:
@@ -228,8 +237,11 @@ class NetworkClassifier(
                 "give images of the same type."
             )
 
-    def _as_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
-        return as_rows(self._projected(X), device, dtype, by_default=self.module is None)
+    def _as_rows(
+        self, X: Any, device: torch.device, dtype: torch.dtype, autocast: torch.dtype | None
+    ) -> Rows:
+        X = self._projected(X)
+        return as_rows(X, device, dtype, autocast, by_default=self.module is None)
 
     def _prepare(
         self,
@@ -245,6 +257,7 @@ class NetworkClassifier(
     ) -> tuple[LabeledRows, NetworkSettings]:
         """Everything a training run needs, checked."""
         device = validate_device(self.device)
+        autocast = validate_autocast(self.autocast, self.dtype, device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
         if n_present == 0:
@@ -258,7 +271,7 @@ class NetworkClassifier(
                 "class(es) only; a classifier needs rows of at least two classes."
             )
         data = LabeledRows(
-            self._as_rows(X, device, getattr(torch, self.dtype)),
+            self._as_rows(X, device, getattr(torch, self.dtype), autocast),
             codes,
             weights,
             as_counts(sample_weight),
@@ -274,6 +287,7 @@ class NetworkClassifier(
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
+            autocast=autocast,
             transform=self.train_transform,
             verbose=self.verbose,
             callbacks=validate_callbacks(self.callbacks),
@@ -420,10 +434,11 @@ class NetworkClassifier(
         dtype = str(self.net_.dtype).removeprefix("torch.")
         X = validate_rows(self, X, dtype=dtype, reset=False)
         self._check_row_shape(X)
-        rows = self._as_rows(X, torch.device(self.net_.device), self.net_.dtype)
+        net = self.net_
+        rows = self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
-        probabilities = predict_probabilities(self.net_.module_, rows, batch_size=size)
+        probabilities = predict_probabilities(net.module_, rows, batch_size=size)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             raise ValueError(
