@@ -109,6 +109,7 @@ FITS: dict[str, tuple[Callable[[], Any], Callable[[], Data]]] = {
     ),
     "dm": (_small(DMClassifier), table),
     "dm, dropout, float64": (_small(DMClassifier, module=pytorch_layers, dtype="float64"), table),
+    "dm, float16": (_small(DMClassifier, autocast="float16"), table),
     "dm, words": (_small(DMClassifier, optimizer="adamw"), words),
     "dm, callbacks": (_with_callbacks, table),
     "elr": (_small(RobustLossClassifier, "elr"), table),

@@ -41,6 +41,7 @@ class NetState:
             "module": dict(net.module_.state_dict()),
             "criterion": dict(net.criterion_.state_dict()),
             "optimizer": net.optimizer_.state_dict(),
+            "scaler": net.scaler_.state_dict(),
             "callbacks": {name: _callback_state(callback) for name, callback in net.callbacks_},
             "history": list(net.history),
             "stop_requested": net.stop_requested_,
@@ -53,6 +54,7 @@ class NetState:
         if state["criterion"]:  # a criterion of a warm-up has none
             net.criterion_.load_state_dict(state["criterion"])
         net.optimizer_.load_state_dict(state["optimizer"])
+        net.scaler_.load_state_dict(state["scaler"])
         net.history_ = History(state["history"])
         net.stop_requested_ = state["stop_requested"]
         for name, callback in net.callbacks_:
