@@ -545,6 +545,7 @@ NETWORK_VALUES: dict[str, list[Any]] = {
     "dtype": ["float16", None, torch.float32],
     "autocast": ["float32", True, torch.bfloat16],
     "device": [None, 0],
+    "accelerator": [2, "cpu", True],
     "random_state": ["a", -1, 1.5, 2**32],
     "verbose": [-1, "a", None],
 }
