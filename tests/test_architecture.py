@@ -38,9 +38,9 @@ ARROWS: dict[str, set[str]] = {
         "losses",
         "weighting",
         "noise",
-        "storage",
         "_compat",
         "_peaked",
+        "_version",
     },
     "persistence": {
         "augmentation",

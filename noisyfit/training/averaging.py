@@ -32,8 +32,7 @@ class WeightAverage(Callback):
         """Update the average after a training step."""
         if not training:
             return
-        if self.module_ is None:
-            self.module_ = copy.deepcopy(net.module_).eval()
+        self.follow(net.module_)
         if not hasattr(self, "_pairs"):  # new, or read from a pickle
             self._pair_tensors(net.module_)
         self.n_steps_ += 1
@@ -43,6 +42,11 @@ class WeightAverage(Callback):
                 average.lerp_(current, rate)
             else:
                 average.copy_(current)
+
+    def follow(self, module: nn.Module) -> None:
+        """Begin with a copy of the module, unless there is an average already."""
+        if self.module_ is None:
+            self.module_ = copy.deepcopy(module).eval()
 
     def _pair_tensors(self, module: nn.Module) -> None:
         assert self.module_ is not None

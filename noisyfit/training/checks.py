@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -26,6 +27,12 @@ def first_output(output: Any) -> Any:
     if hasattr(output, "logits"):
         return output.logits
     return output[0] if isinstance(output, tuple) and output else output
+
+
+def logits_of(output: Any) -> Tensor:
+    """The logits of a module's output, in single precision at least: losses need that."""
+    logits: Tensor = first_output(output)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def check_batch_size(size: Any, name: str, n_rows: int) -> int:
@@ -95,6 +102,16 @@ def check_optimizer(
         ) from error
 
 
+def check_single_step(optimizer: type[torch.optim.Optimizer], given: Any) -> None:
+    """Raise for an optimizer that computes gradients several times in a step, as LBFGS does."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise ValueError(
+            f"optimizer={given!r} asks for gradients more than once a step, which "
+            'autocast="float16" can\'t scale; use autocast="bfloat16" or None.'
+        )
+
+
 def check_callback_options(options: dict[str, Any], callbacks: list[Any]) -> None:
     """Raise for ``callbacks__<name>`` of a name that no callback has."""
     names = {item[0] for item in callbacks if isinstance(item, tuple)}
@@ -118,11 +135,12 @@ def check_module(module: nn.Module, data: LabeledRows) -> None:
     module = module.to(data.rows.device)
     training = module.training
     try:
-        output = apply_module(module.eval(), batch)
+        output = apply_module(module.eval(), batch, data.rows.autocast)
     except Exception as error:
+        mixed = "" if data.rows.autocast is None else f" under autocast to {data.rows.autocast}"
         raise ValueError(
-            f"module={type(module).__name__} fails on a batch of X of shape {_shape(batch)}: "
-            f"{error}"
+            f"module={type(module).__name__} fails on a batch of X of shape {_shape(batch)}"
+            f"{mixed}: {error}"
         ) from error
     finally:
         module.train(training)

@@ -33,6 +33,9 @@ TAKEOVER_EPOCHS = 8
 # Selections follow a running mean of the teacher's predictions: one epoch's are noisier.
 PREDICTION_MOMENTUM = 0.7
 
+# What changes from epoch to epoch.
+_CHANGING = ("coreset", "kept", "probabilities", "_own", "_total", "_n_predictions")
+
 
 @dataclass(frozen=True)
 class CoresetOptions:
@@ -116,6 +119,19 @@ class CoresetPhases:
             if self.coreset is None or since_warmup % self.options.refresh_every == 0:
                 self.select(since_warmup)
             yield self._plan(with_pseudo_labels=since_warmup >= self.warmup_epochs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is known about the rows, and where the generator is."""
+        return {
+            **{name: getattr(self, name) for name in _CHANGING},
+            "rng": self.rng,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what an earlier process knew."""
+        for name in _CHANGING:
+            setattr(self, name, state[name])
+        self.rng.set_state(state["rng"].get_state())
 
     def select(self, epochs_since_warmup: int) -> None:
         """Trim and cover by what is believed about the rows now."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
-from noisyfit.training.checks import first_output
+from noisyfit.training.checks import logits_of
 
 
 class ProbabilityRecorder(Callback):
@@ -42,7 +42,7 @@ class ProbabilityRecorder(Callback):
         """Add the batch's probabilities."""
         if not training or rows is None:
             return
-        logits = first_output(y_pred)
+        logits = logits_of(y_pred)
         row_numbers = rows.numpy()
         self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
         self.count_[row_numbers] += 1

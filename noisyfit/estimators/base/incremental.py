@@ -16,7 +16,7 @@ from noisyfit.estimators.base.validation import (
     validate_sample_weight,
 )
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.seeding import isolated_seed
+from noisyfit.training.seeding import draw_seed, isolated_seed
 from noisyfit.training.settings import NetworkSettings
 
 Self = TypeVar("Self", bound="IncrementalClassifier")
@@ -73,8 +73,9 @@ class IncrementalClassifier(NetworkClassifier):
             self.projection_ = None  # the first part of the data may be too small to tell
         codes, all_classes = encode_labels(y, known)
         weights = validate_sample_weight(sample_weight, len(y))
-        data, settings, seed = self._prepare(
-            X, y, codes, all_classes, weights, one_class_will_do=True
+        seed = draw_seed(self.random_state)
+        data, settings = self._prepare(
+            X, y, codes, all_classes, weights, seed, one_class_will_do=True
         )
         self.classes_ = all_classes
         with isolated_seed(seed, settings.device):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar
 
@@ -16,15 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
-from noisyfit.estimators.base.atomic import all_or_nothing
+from noisyfit.estimators.base.atomic import FitInterrupted, all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
+from noisyfit.estimators.base.resuming import begin_progress
 from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
     combine_weights,
     encode_labels,
     shape_of_a_row,
+    validate_autocast,
     validate_callbacks,
     validate_device,
     validate_rows,
@@ -32,6 +35,7 @@ from noisyfit.estimators.base.validation import (
     validate_sample_weight,
 )
 from noisyfit.noise import NoiseEstimate, label_quality
+from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
 from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import (
@@ -43,7 +47,7 @@ from noisyfit.training.plan import EpochPlan
 from noisyfit.training.projection import principal_directions, project
 from noisyfit.training.rows import Rows, are_images, as_rows
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
-from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
+from noisyfit.training.seeding import RandomState, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 
 Self = TypeVar("Self", bound="NetworkClassifier")
@@ -59,7 +63,9 @@ class NetworkClassifier(
 
     classes_: np.ndarray
     net_: PlannedNet
-    _fit_task: FitTask | None = None  # in `fit` only
+    # In `fit` only:
+    _fit_task: FitTask | None = None
+    _progress: Progress = NO_PROGRESS
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "module": [callable, type(None)],
@@ -77,7 +83,9 @@ class NetworkClassifier(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, os.PathLike, None],
         "dtype": [StrOptions({"float32", "float64"})],
+        "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -97,7 +105,9 @@ class NetworkClassifier(
         validation_fraction: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
         random_state: RandomState = None,
         verbose: int = 0,
@@ -114,7 +124,9 @@ class NetworkClassifier(
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.dtype = dtype
+        self.autocast = autocast
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -161,13 +173,32 @@ class NetworkClassifier(
         if fresh:
             # Any other module is given sparse rows as they are.
             self.projection_ = None if self.module is not None else principal_directions(X, weights)
-        data, settings, seed = self._prepare(X, y, codes, classes, weights, index=index)
-        self.classes_ = classes
-        with isolated_seed(seed, settings.device):
-            self._train(data, settings, seed, fresh)
-        self._fit_task.end()
-        del self._fit_task
+        device = validate_device(self.device)
+        progress = begin_progress(self, X, codes, classes, weights, device, fresh=fresh)
+        try:
+            data, settings = self._prepare(
+                X, y, codes, classes, weights, progress.seed, index=index
+            )
+            self.classes_ = classes
+            self._progress = progress
+            with isolated_seed(progress.seed, device):
+                self._train(data, settings, progress.seed, fresh)
+            self._end_fit(self._fit_task)
+            progress.finish()
+        finally:
+            progress.close()
         return self
+
+    def _end_fit(self, task: FitTask) -> None:
+        self.interrupted_ = task.interrupted
+        task.end()
+        del self._fit_task, self._progress
+        if self.interrupted_:
+            again = " Fit again, on the same data, to go on." if self.checkpoint else ""
+            raise FitInterrupted(
+                f"{type(self).__name__}.fit was interrupted. The estimator can be used as it was "
+                f"after {self.n_iter_} epochs; its attribute interrupted_ is True.{again}"
+            )
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
         """Rows and labels, checked against those of an earlier fit that is to be continued."""
@@ -180,6 +211,11 @@ class NetworkClassifier(
             raise ValueError(
                 f"dtype={self.dtype!r} differs from that of the network in training "
                 f"({self.net_.dtype}); fit anew with warm_start=False."
+            )
+        if self.net_.autocast != (self.autocast and getattr(torch, self.autocast)):
+            raise ValueError(
+                f"autocast={self.autocast!r} differs from that of the network in training "
+                f"({self.net_.autocast}); fit anew with warm_start=False."
             )
         return X, y
 
@@ -201,8 +237,11 @@ class NetworkClassifier(
                 "give images of the same type."
             )
 
-    def _as_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
-        return as_rows(self._projected(X), device, dtype, by_default=self.module is None)
+    def _as_rows(
+        self, X: Any, device: torch.device, dtype: torch.dtype, autocast: torch.dtype | None
+    ) -> Rows:
+        X = self._projected(X)
+        return as_rows(X, device, dtype, autocast, by_default=self.module is None)
 
     def _prepare(
         self,
@@ -211,12 +250,14 @@ class NetworkClassifier(
         codes: np.ndarray,
         classes: np.ndarray,
         sample_weight: np.ndarray,
+        seed: int,
         *,
         index: Any = None,
         one_class_will_do: bool = False,
-    ) -> tuple[LabeledRows, NetworkSettings, int]:
+    ) -> tuple[LabeledRows, NetworkSettings]:
         """Everything a training run needs, checked."""
         device = validate_device(self.device)
+        autocast = validate_autocast(self.autocast, self.dtype, device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
         if n_present == 0:
@@ -229,9 +270,8 @@ class NetworkClassifier(
                 f"Rows of positive weight (sample_weight times class_weight) hold {n_present} "
                 "class(es) only; a classifier needs rows of at least two classes."
             )
-        seed = draw_seed(self.random_state)
         data = LabeledRows(
-            self._as_rows(X, device, getattr(torch, self.dtype)),
+            self._as_rows(X, device, getattr(torch, self.dtype), autocast),
             codes,
             weights,
             as_counts(sample_weight),
@@ -250,6 +290,7 @@ class NetworkClassifier(
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
+            autocast=autocast,
             transform=self.train_transform,
             verbose=self.verbose,
             callbacks=validate_callbacks(self.callbacks),
@@ -261,7 +302,7 @@ class NetworkClassifier(
                 for name, value in self._prefixed_options(prefix).items()
             },
         )
-        return data, settings, seed
+        return data, settings
 
     def _batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -314,16 +355,28 @@ class NetworkClassifier(
     def _run(
         self,
         data: LabeledRows,
-        plans: Iterable[EpochPlan],
+        plans: Callable[[range], Iterable[EpochPlan]],
         n_epochs: int | None = None,
         lr: float | None = None,
+        *,
+        name: str = "training",
+        parts: Mapping[str, Part] | None = None,
     ) -> None:
         """Run the planned epochs on ``net_``, with a schedule of its own from the full rate.
 
-        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others. Once a
-        callback of scikit-learn has asked to stop, no further phase is run.
+        ``plans`` gives the plans of the epochs of a range; all that changes in them, beside the
+        net, are ``parts``. ``n_epochs`` and ``lr`` are those of the estimator unless a phase, by
+        its ``name``, has others. Once Ctrl-C or a callback of scikit-learn has asked to stop, no
+        further phase is run.
         """
-        if self._fit_task is not None and self._fit_task.stopped:
+        task = self._fit_task
+        if task is not None and task.stopped:
+            return
+        n_epochs = self.max_epochs if n_epochs is None else n_epochs
+        watched: dict[str, Part] = {} if task is None else {"task": task}
+        kept = {"net": NetState(self.net_), **watched, **(parts or {})}
+        run = self._progress.run(name, n_epochs, kept)
+        if run.is_past:
             return
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
@@ -331,10 +384,16 @@ class NetworkClassifier(
             group["initial_lr"] = group["lr"]  # which torch's schedulers go by
         for _, callback in self.net_.callbacks_:
             if isinstance(callback, CosineSchedule):
-                callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
+                callback.n_epochs = n_epochs
             elif isinstance(callback, StepSchedule):
                 callback.active = lr is None
-        self.net_.train(data.rows, plans, data.validation_plan(), self._fit_task)
+        try:
+            self.net_.train(data.rows, plans(run.remaining()), data.validation_plan(), task, run)
+        except KeyboardInterrupt:
+            if task is None or not self.net_.forget_unfinished_epoch():
+                raise  # there is nothing to use yet
+            task.interrupt()
+            self.net_.wind_up(data.rows)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
 
@@ -378,10 +437,11 @@ class NetworkClassifier(
         dtype = str(self.net_.dtype).removeprefix("torch.")
         X = validate_rows(self, X, dtype=dtype, reset=False)
         self._check_row_shape(X)
-        rows = self._as_rows(X, torch.device(self.net_.device), self.net_.dtype)
+        net = self.net_
+        rows = self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
-        probabilities = predict_probabilities(self.net_.module_, rows, batch_size=size)
+        probabilities = predict_probabilities(net.module_, rows, batch_size=size)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             raise ValueError(

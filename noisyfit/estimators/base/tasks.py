@@ -24,6 +24,7 @@ class FitTask:
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_epochs: int) -> None:
         self.estimator = estimator
         self.stopped = False
+        self.interrupted = False
         self._epoch: Any = None
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
@@ -47,6 +48,18 @@ class FitTask:
             )
             self.stopped = self.stopped or asked
         return self.stopped
+
+    def interrupt(self) -> None:
+        """Have no further epoch run, as the user has asked by Ctrl-C."""
+        self.stopped = self.interrupted = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether a callback has asked to stop."""
+        return {"stopped": self.stopped}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stop if a callback has asked an earlier process to."""
+        self.stopped = state["stopped"]
 
     def end(self) -> None:
         """Tell that the fit is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -287,3 +288,28 @@ def validate_device(device: Any) -> torch.device:
     elif checked.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={device!r} is not supported: use 'cpu', 'cuda' or 'mps'.")
     return checked
+
+
+def validate_autocast(autocast: str | None, dtype: str, device: torch.device) -> torch.dtype | None:
+    """The type that products are computed in, which torch must be able to do on the device."""
+    if autocast is None:
+        return None
+    if dtype != "float32":
+        raise ValueError(
+            f"autocast={autocast!r} computes less precisely than dtype={dtype!r} asks for; use "
+            'dtype="float32", or autocast=None.'
+        )
+    wanted: torch.dtype = getattr(torch, autocast)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns and goes on without
+        try:
+            with torch.autocast(device.type, dtype=wanted):
+                supported = torch.is_autocast_enabled(device.type)
+        except RuntimeError:
+            supported = False
+    if not supported:
+        raise ValueError(
+            f"autocast={autocast!r} is not supported on device={str(device)!r} by torch "
+            f"{torch.__version__}; use the other type, or None."
+        )
+    return wanted

@@ -44,13 +44,23 @@ def as_rows(
     features: Any,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
+    autocast: torch.dtype | None = None,
     *,
     by_default: bool = False,
 ) -> Rows:
     """Rows of a validated numpy array, scipy sparse matrix or dict of arrays.
 
-    ``dtype`` is what bytes become; ``by_default`` as in `are_images`.
+    ``dtype`` is what bytes become, ``autocast`` as in `apply_module`, ``by_default`` as in
+    `are_images`.
     """
+    rows = _in_their_form(features, device, dtype, by_default=by_default)
+    rows.autocast = autocast
+    return rows
+
+
+def _in_their_form(
+    features: Any, device: torch.device, dtype: torch.dtype, *, by_default: bool
+) -> Rows:
     if isinstance(features, dict):
         return NamedRows(features, device)
     if scipy.sparse.issparse(features):

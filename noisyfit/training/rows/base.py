@@ -32,9 +32,17 @@ class RowForm:
     names: tuple[str, ...] = ()
 
 
-def apply_module(module: nn.Module, batch: Features) -> Any:
-    """Output of a module for a batch; named tensors are its keywords."""
-    return module(**batch) if isinstance(batch, dict) else module(batch)
+def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | None = None) -> Any:
+    """Output of a module for a batch; named tensors are its keywords.
+
+    ``autocast`` is the type that products are computed in, if not that of the weights.
+    """
+    named = isinstance(batch, dict)
+    if autocast is None:
+        return module(**batch) if named else module(batch)
+    device = next(iter(batch.values())).device if named else batch.device
+    with torch.autocast(device.type, dtype=autocast):
+        return module(**batch) if named else module(batch)
 
 
 class Rows(abc.ABC):
@@ -42,6 +50,7 @@ class Rows(abc.ABC):
 
     shape: tuple[int, ...]
     device: torch.device
+    autocast: torch.dtype | None = None  # what a module's products with the rows are computed in
 
     @abc.abstractmethod
     def take(self, index: Tensor) -> Features:
