@@ -26,8 +26,8 @@ ARROWS: dict[str, set[str]] = {
     "selection": {"_peaked"},
     "weighting": set(),
     "noise": {"_compat", "_peaked"},
-    # Displays and reports from predictions need an estimate.
-    "inspection": {"noise", "weighting", "losses", "_compat"},
+    # Displays and reports from predictions need an estimate; a report is a file, too.
+    "inspection": {"noise", "weighting", "losses", "storage", "_compat"},
     "callbacks": {"noise"},
     "losses": {"weighting"},
     "storage": {"_version"},

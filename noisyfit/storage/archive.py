@@ -9,19 +9,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import secrets
-import shutil
 import struct
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from noisyfit._version import __version__
 from noisyfit.storage.errors import LoadError
+from noisyfit.storage.replacing import replacing
 
 FORMAT = 1
 """Version of the format; one more with every change that older versions could not read."""
@@ -59,29 +55,11 @@ def write_archive(
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     listing = json.dumps(manifest, indent=1).encode()
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in {MANIFEST: listing, **members}.items():
             assert _MEMBER_NAME.fullmatch(name), name
             archive.writestr(zipfile.ZipInfo(name, _TIME), data)
         archive.comment = hashlib.sha256(listing).hexdigest().encode()
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
-    """A new file in the same folder; where the block ends well it takes the place of ``path``."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with open(temporary, "xb") as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if path.exists():
-                shutil.copymode(path, temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:

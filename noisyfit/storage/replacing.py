@@ -1,0 +1,35 @@
+"""Files that appear whole or not at all, and are nobody else's business until then."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file; where the block ends well it takes the place of ``path``.
+
+    Until then it lies in a folder beside ``path`` that only its owner can enter. So the file
+    itself may have, from the start, the mode it will have in the end, that of the file which it
+    replaces or else what the umask says; and nobody can put a link where it is written.
+    """
+    path = Path(os.path.realpath(path))  # a link stays a link
+    folder = Path(tempfile.mkdtemp(prefix=".noisyfit.", suffix=".tmp", dir=path.parent))
+    temporary = folder / path.name
+    try:
+        with open(temporary, "xb") as file:
+            if path.exists():
+                shutil.copymode(path, temporary)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        folder.rmdir()
