@@ -302,8 +302,9 @@ def test_two_checkpoints_are_kept_that_nobody_else_can_read(tmp_path: Path) -> N
 
 
 def test_what_a_killed_write_has_left_is_removed(tmp_path: Path) -> None:
-    left = tmp_path / ".checkpoint-00000001.noisyfit.0123456789abcdef.tmp"
-    left.write_bytes(b"half")
+    left = tmp_path / ".noisyfit.abcdefgh.tmp"
+    left.mkdir()
+    (left / "checkpoint-00000001.noisyfit").write_bytes(b"half")
     dm(checkpoint=tmp_path).fit(*table())
     assert not left.exists()
 

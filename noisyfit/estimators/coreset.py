@@ -10,12 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
@@ -26,6 +22,7 @@ from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
     to_host,
+    validate_labels,
     validate_sample_weight,
 )
 from noisyfit.estimators.medoids import (
@@ -194,13 +191,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         index = row_index(X, y)
         X = self._validate_rows(X, reset=True)
-        y = to_host(y)
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None.")
-        check_consistent_length(X, y)
-        y = column_or_1d(y, warn=True)
-        check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
+        y = validate_labels(y, X)
         codes, classes = encode_labels(y, None)
         estimator = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
         weight = None
@@ -344,7 +335,6 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         if self.estimator is None:
             tags.input_tags.sparse = True
-        else:
-            inner = get_tags(self.estimator)
-            tags.input_tags = inner.input_tags
+        elif hasattr(self.estimator, "__sklearn_tags__") and not isinstance(self.estimator, type):
+            tags.input_tags = get_tags(self.estimator).input_tags
         return tags

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from noisyfit._compat import take_rows
+from noisyfit.estimators.base.naming import naming
 from noisyfit.training.folds import assign_folds
 
 
@@ -18,7 +19,8 @@ def fit_clone(
 ) -> Any:
     """A clone fitted on some rows, with their weights if there are any."""
     arguments = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-    return clone(estimator).fit(take_rows(X, rows), y[rows], **arguments)
+    with naming("estimator", "X", "y", "sample_weight"):
+        return clone(estimator).fit(take_rows(X, rows), y[rows], **arguments)
 
 
 def check_takes_weights(estimator: Any, reason: str) -> None:

@@ -32,6 +32,8 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
             )
         return OuterProducts(left, right)
     tensor = values.detach() if isinstance(values, torch.Tensor) else _from_numpy(values, name)
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{name} must be dense, got a sparse tensor; use .to_dense().")
     if tensor.is_complex():
         raise ValueError(f"{name} must be real numbers, got dtype {tensor.dtype}.")
     if tensor.dtype in (torch.float16, torch.bfloat16):
@@ -80,6 +82,9 @@ def as_sample_weight(sample_weight: Any, n: int) -> FloatVector:
         raise ValueError(f"sample_weight must not be negative, got a minimum of {weights.min()}.")
     if not weights.any():
         raise ValueError("sample_weight must not be zero everywhere: no row would be left.")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(weights.sum()):
+            raise ValueError("sample_weight must have a finite sum: divide it by its mean.")
     return weights
 
 
@@ -118,6 +123,13 @@ def rows_by_code(codes: np.ndarray, used: np.ndarray | None) -> list[tuple[int, 
     rows = rows[np.argsort(small[rows], kind="stable")]
     present, starts = np.unique(codes[rows], return_index=True)
     return list(zip(present.tolist(), np.split(rows, starts[1:]), strict=True))
+
+
+def check_real(value: Any, name: str) -> float:
+    """Return a number as a float; NaN, infinity and its limits are for the caller to judge."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    return float(value)
 
 
 def check_k(k: Any, n: int) -> int:
@@ -181,7 +193,13 @@ def as_random_state(random_state: Any) -> Random:
     """Return scikit-learn's RandomState for what it accepts, and a Generator as it is."""
     if isinstance(random_state, np.random.Generator):
         return random_state
-    return check_random_state(random_state)
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            "random_state must be None, a whole number from 0 to 2**32 - 1, a RandomState or a "
+            f"Generator, got {random_state!r}."
+        ) from error
 
 
 def spawn(random: Random, n: int) -> list[Random]:

@@ -291,6 +291,9 @@ class NetworkClassifier(
             None if one_class_will_do else self._hold_out(codes, weights, seed),
             index,
         )
+        for prefix in ("iterator_train", "iterator_valid"):
+            size = self._prefixed_options(prefix).get("batch_size", -1)
+            check_batch_size(size, f"{prefix}__batch_size", len(codes))
         settings = NetworkSettings(
             module=self.module,
             optimizer=self.optimizer,
