@@ -25,6 +25,9 @@ from noisyfit.training.distributed.normalisation import WholeBatchNormalisation
 
 accelerate = pytest.importorskip("accelerate", reason="accelerate is not installed")
 
+# One worker of pytest runs all: each would start processes of its own.
+pytestmark = pytest.mark.xdist_group("distributed")
+
 TIMEOUT = 240
 ROOT = Path(noisyfit.__file__).parents[1]
 
