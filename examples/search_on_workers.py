@@ -31,6 +31,7 @@ from typing import Any
 import joblib
 import numpy as np
 from _shared import require, use_one_thread
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from skorch.callbacks import Callback
@@ -49,9 +50,14 @@ def make_killer(flag: Path, epoch: int) -> Callback:
 
     class KillItsProcess(Callback):
         def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-            if len(net.history) == epoch and not flag.exists():
-                flag.write_text(str(os.getpid()))
-                os.kill(os.getpid(), signal.SIGKILL)
+            if len(net.history) != epoch:
+                return
+            try:
+                with open(flag, "x") as file:  # one worker only gets past this
+                    file.write(str(os.getpid()))
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
 
     return KillItsProcess()
 
@@ -93,13 +99,13 @@ def main() -> None:
             client = stack.enter_context(Client(stack.enter_context(cluster)))
         else:
             client = stack.enter_context(Client(args.scheduler))
+        client.amm.stop()  # it would drop copies again that no worker needs at the moment
         n_workers = len(client.scheduler_info()["workers"])
         runs = [("workers", classifier)]
         if args.scheduler is None:
             flag = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "killed"
-            killing = DMClassifier(
-                **{**classifier.get_params(), "callbacks": [make_killer(flag, args.epochs // 2)]}
-            )
+            killer = make_killer(flag, args.epochs // 2)
+            killing = clone(classifier).set_params(callbacks=[killer])
             runs.append(("workers, one is killed", killing))
         for name, estimator in runs:
             start = time.perf_counter()
