@@ -145,9 +145,12 @@ def stress(
             if kills < max_kills and number % 2:
                 death = (rng.choice(MOMENTS), rng.randint(1, 6))
             elif kills < max_kills:
-                kill_after = rng.uniform(0.1, 1.1) * duration
+                kill_after = rng.uniform(0.05, 1.0) * duration
             result = run(name, folder, start, death, kill_after)
             kills += result is None
+            if not kills:  # it was too fast: that does not count
+                shutil.rmtree(folder)
+                folder, result = tempfile.mkdtemp(), None
         same = result[0] == wanted
         n_identical += same
         n_kills += kills
