@@ -1,6 +1,6 @@
 """What checkpoints cost: fits with and without them, in turn, in the same run.
 
-    python examples/benchmarks/checkpoint_cost.py
+python examples/benchmarks/checkpoint_cost.py
 """
 
 from __future__ import annotations
