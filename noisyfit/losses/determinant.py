@@ -78,7 +78,8 @@ class DeterminantMutualInformation(nn.Module):
         weights = ones if sample_weight is None else check_sample_weight(sample_weight, ones)
         one_hot = torch.nn.functional.one_hot(target, n_classes).to(p)
         joint = one_hot.T @ (p * (weights / weights.sum()).unsqueeze(1))
-        joint = joint[joint.detach().sum(dim=1) > 0]
+        # Classes without a row are left out; a row that is NaN is not, or the loss would be finite.
+        joint = joint[joint.detach().sum(dim=1) != 0]
         gram = joint @ joint.T
         gram = gram + torch.eye(len(gram), dtype=p.dtype, device=p.device) * _RIDGE / n_classes**2
         return (-0.5 * torch.linalg.slogdet(gram).logabsdet).to(logits.dtype)

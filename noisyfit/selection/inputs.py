@@ -62,7 +62,9 @@ def _from_numpy(values: Any, name: str) -> torch.Tensor:
     elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     # torch wants native byte order, non-negative strides and, or it warns, writeable memory.
-    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    # (It makes a vector of a single number, which is none.)
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    array = native.reshape(array.shape)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -83,8 +85,13 @@ def as_sample_weight(sample_weight: Any, n: int) -> FloatVector:
     if not weights.any():
         raise ValueError("sample_weight must not be zero everywhere: no row would be left.")
     with np.errstate(over="ignore"):
-        if not np.isfinite(weights.sum()):
-            raise ValueError("sample_weight must have a finite sum: divide it by its mean.")
+        total = weights.sum()
+    # They are multiplied with distances, in float32 where the points are, and added up.
+    if not 1e-18 < total < 1e18:
+        raise ValueError(
+            f"sample_weight sums to {total:g}, which is too small or too large to compute with in "
+            "single precision; divide the weights by their mean."
+        )
     return weights
 
 

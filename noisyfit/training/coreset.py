@@ -22,6 +22,7 @@ from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import divergence, first_not_finite
 from noisyfit.training.plan import EpochPlan, Mixing
 from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import BULK_BATCH_SIZE
@@ -157,6 +158,12 @@ class CoresetPhases:
         """Held-out probabilities at first, a running mean of the teacher's later on."""
         if self.teacher.module_ is not None:
             latest = self.predict()
+            if first_not_finite(latest) is not None:
+                raise divergence(
+                    "The predictions that rows are selected by are not finite",
+                    epochs_since_warmup + self.warmup_epochs,
+                    "selection",
+                )
             if self._own is None:
                 self._own = latest
             else:

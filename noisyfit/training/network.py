@@ -22,6 +22,7 @@ from noisyfit.training.checks import (
     check_row_losses,
     logits_of,
 )
+from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
@@ -140,16 +141,14 @@ class PlannedNet(skorch.NeuralNet):
     def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
         """Raise where the very last step diverged, which no loss shows."""
         if not predict_logits(self.module_, rows, index).isfinite().all():
-            self._raise_diverged("The logits are not finite")
+            self.raise_diverged("The logits are not finite")
 
-    def _raise_diverged(self, finding: str) -> None:
+    def raise_diverged(self, finding: str) -> None:
+        """Raise for something that is not finite; there is nothing to predict with any more."""
         self.diverged_ = True  # weights are trained in place: there is nothing to go back to
         remedy = 'take autocast="bfloat16", ' if self.autocast == torch.float16 else ""
-        raise ValueError(
-            f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
-            f"{remedy}scale the features, or clip gradients with "
-            "skorch.callbacks.GradientNormClipping."
-        )
+        phase = self.history[-1].get("phase", "training") if len(self.history) else "training"
+        raise divergence(finding, len(self.history), phase, self.lr, remedy)
 
     @contextmanager
     def temporary_callback(self, name: str, callback: Callback) -> Iterator[None]:
@@ -302,7 +301,9 @@ class PlannedNet(skorch.NeuralNet):
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
-            self._raise_diverged(f"The {prefix} loss became {mean}")
+            self.raise_diverged(f"The {prefix} loss became {mean}")
+        if training and not weights_are_finite(self.module_, self.criterion_):
+            self.raise_diverged("The weights are not finite")
         self.history.record(prefix + "_loss", mean)
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:

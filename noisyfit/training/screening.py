@@ -14,6 +14,7 @@ from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Noted, Part, Progress
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import first_not_finite
 from noisyfit.training.folds import assign_folds
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
@@ -216,17 +217,18 @@ class _FoldNetworks:
     def judge(self) -> Matrix:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
         parts, places = [], []
-        for fold, teacher in zip(self.numbers, self.teachers, strict=True):
+        for fold, teacher, net in zip(self.numbers, self.teachers, self.nets, strict=True):
             unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
-            parts.append(
-                predict_labeled(
-                    teacher.module_,
-                    self.data,
-                    self.data.used[unseen],
-                    batch_size=BULK_BATCH_SIZE,
-                    fixed_size=False,
-                )
+            part = predict_labeled(
+                teacher.module_,
+                self.data,
+                self.data.used[unseen],
+                batch_size=BULK_BATCH_SIZE,
+                fixed_size=False,
             )
+            if first_not_finite(part) is not None:
+                net.raise_diverged("The predictions of held-out rows are not finite")
+            parts.append(part)
             places.append(unseen)
         return stack_rows(parts)[np.argsort(np.concatenate(places))]

@@ -84,6 +84,8 @@ NETWORK: Values = {
     "warm_start": ([False, True], ["yes", None, 2]),
     "callbacks": ([None, [], ()], ["a", 3, [3], [None], [nn.Linear]]),
     "dtype": (["float32", "float64"], ["float16", None, torch.float32, "x"]),
+    "autocast": ([None, None, None, "bfloat16"], ["float32", True, torch.bfloat16, "float16"]),
+    "checkpoint": ([None], [3, ["folder"], True]),
     "device": (["cpu", torch.device("cpu")], [None, 0, "tpu", "", "cuda:99", "meta"]),
     "random_state": ([0, 1, 2**32 - 1], ["a", -1, 1.5, 2**32]),
     "verbose": ([0], [-1, "a", None]),

@@ -38,6 +38,7 @@ from noisyfit.noise import NoiseEstimate, label_quality
 from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
 from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import DivergenceError, first_not_finite
 from noisyfit.training.network import (
     PREDICTION_BATCH_SIZE,
     PlannedNet,
@@ -389,6 +390,9 @@ class NetworkClassifier(
                 callback.active = lr is None
         try:
             self.net_.train(data.rows, plans(run.remaining()), data.validation_plan(), task, run)
+        except DivergenceError:  # a plan can find it out as well as the net
+            self.net_.diverged_ = True
+            raise
         except KeyboardInterrupt:
             if task is None or not self.net_.forget_unfinished_epoch():
                 raise  # there is nothing to use yet
@@ -408,6 +412,9 @@ class NetworkClassifier(
 
         The believed label is the most probable one, or the given one where ``trusted``.
         """
+        row = first_not_finite(probabilities)
+        if row is not None:
+            self.net_.raise_diverged(f"The logits of row {row} of X are not finite")
         believed = probabilities.argmax(axis=1)
         if trusted is not None:
             believed = np.where(trusted, data.codes, believed)

@@ -29,6 +29,8 @@ def to_host(values: Any) -> Any:
     if isinstance(values, torch.Tensor):
         if values.layout != torch.strided:
             raise TypeError("sparse torch tensors are not taken: use .to_dense() or scipy.sparse.")
+        if values.is_meta:
+            raise TypeError("tensors on the meta device hold no data.")
         if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
         return values.detach().cpu().numpy()
@@ -42,8 +44,8 @@ def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
     """
     if _holds_named_arrays(X):
         return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
-    X = to_host(X)
     with naming("X"):
+        X = to_host(X)
         X = validate_data(estimator, X, reset=reset, **_row_options(X, dtype))
         if 0 in X.shape[1:]:
             raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
@@ -60,11 +62,10 @@ def validate_rows_and_labels(
 
 def validate_labels(y: Any, X: Any) -> np.ndarray:
     """Labels of a classification problem, one for each row of X."""
-    y = to_host(y)
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     with naming("y"):
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(to_host(y), warn=True)
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(X, y)
         try:
@@ -138,7 +139,10 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+        weight = np.asarray(to_host(sample_weight))
+        if np.iscomplexobj(weight):  # numpy would drop the imaginary parts with a mere warning
+            raise TypeError(f"complex numbers of {weight.dtype}")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold numbers, one per row: {error}.") from error
     if weight.ndim == 0:
