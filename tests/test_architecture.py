@@ -26,8 +26,8 @@ ARROWS: dict[str, set[str]] = {
     "selection": {"_peaked"},
     "weighting": set(),
     "noise": {"_compat", "_peaked"},
-    # Displays and reports from predictions need an estimate.
-    "inspection": {"noise", "weighting", "losses", "_compat"},
+    # Displays and reports from predictions need an estimate; a report is a file, too.
+    "inspection": {"noise", "weighting", "losses", "storage", "_compat"},
     "callbacks": {"noise"},
     "losses": {"weighting"},
     "storage": {"_version"},
@@ -76,7 +76,9 @@ PUBLIC_FOLDERS = (
     "weighting",
 )
 MAX_LINES = 450
-LONGER_FOR_A_REASON: dict[str, str] = {}
+LONGER_FOR_A_REASON: dict[str, str] = {
+    "noisyfit/estimators/base/network.py": "to be split when what is under way has landed",
+}
 
 
 def name_of(path: Path) -> str:

@@ -10,17 +10,15 @@ import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from noisyfit._version import __version__
 from noisyfit.storage.errors import LoadError
+from noisyfit.storage.replacing import replacing
 
 FORMAT = 1
 """Version of the format; one more with every change that older versions could not read."""
@@ -69,7 +67,7 @@ def write_archive(
     }
     listing = json.dumps(manifest, indent=1).encode()
     with (
-        _replacing(path, private) as file,
+        replacing(path, private=private) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
         for name, content in {MANIFEST: listing, **members}.items():
@@ -97,37 +95,6 @@ def _sha256(content: Content) -> str:
     for piece in _pieces(content):
         digest.update(piece)
     return digest.hexdigest()
-
-
-@contextmanager
-def _replacing(path: Path, private: bool) -> Iterator[Any]:
-    """A new file in the same folder; where the block ends well it takes the place of ``path``."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    mode = 0o600 if private else 0o666  # less what the user's umask takes away
-    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if path.exists():
-                shutil.copymode(path, temporary)
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name survive a loss of power, where folders can be opened (not on Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytearray]:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from noisyfit.storage.archive import read_archive, write_archive
 from noisyfit.storage.arrays import WEIGHTS, read_tensors, write_tensors
 from noisyfit.storage.codec import Reader, Writer
 from noisyfit.storage.errors import LoadError
+from noisyfit.storage.replacing import PREFIX, SUFFIX
 from noisyfit.training.checkpoint.codecs import CODECS
 
 STATE = "state.json"
@@ -22,7 +24,6 @@ LOCK = "lock"
 FINISHED = "finished"
 N_KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{8})\.noisyfit")
-_TEMPORARY = re.compile(r"\.(checkpoint-\d{8}\.noisyfit|finished)\.[0-9a-f]+\.tmp")
 _NOTED = ("numpy", "scikit-learn", "torch", "skorch")
 
 
@@ -53,8 +54,8 @@ class CheckpointFolder:
             )
         self._lock: IO[bytes] | None = _locked(path / LOCK)
         for name in os.listdir(path):
-            if _TEMPORARY.fullmatch(name):  # of a process that was killed while it wrote
-                (path / name).unlink()
+            if _is_temporary(name):  # of a process that was killed while it wrote
+                shutil.rmtree(path / name)
 
     def close(self) -> None:
         """Let other fits use the folder."""
@@ -140,7 +141,11 @@ def versions() -> dict[str, str]:
 
 
 def _is_ours(name: str) -> bool:
-    return bool(name in (LOCK, FINISHED) or _NAME.fullmatch(name) or _TEMPORARY.fullmatch(name))
+    return bool(name in (LOCK, FINISHED) or _NAME.fullmatch(name) or _is_temporary(name))
+
+
+def _is_temporary(name: str) -> bool:
+    return name.startswith(PREFIX) and name.endswith(SUFFIX)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -167,12 +172,19 @@ def _locked(path: Path) -> IO[bytes]:
     file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
     try:
         _lock(file)
-    except OSError as error:
+    except (BlockingIOError, PermissionError) as error:
         file.close()
         raise ValueError(
             f"checkpoint={str(path.parent)!r} is in use by another fit; give each fit a folder of "
             "its own, as checkpoint='folder/{fit}' does."
         ) from error
+    except OSError as error:  # some network drives know no locks
+        warnings.warn(
+            f"checkpoint={str(path.parent)!r} can't be locked ({error}); see to it that no other "
+            "fit uses the folder.",
+            UserWarning,
+            stacklevel=2,
+        )
     return file
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import torch
+from skorch.callbacks import Callback
 from torch import nn
 
 _BLOCK_BYTES = 2**26
@@ -144,7 +145,9 @@ def describe_value(value: Any, depth: int = 0) -> str:
     if not hasattr(value, "__dict__"):
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
     attributes = {
-        name: item for name, item in sorted(vars(value).items()) if not name.endswith("_")
+        name: item
+        for name, item in sorted(vars(value).items())
+        if not name.endswith("_") and not (isinstance(value, Callback) and name.startswith("_"))
     }
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     return f"{kind}({describe_value(attributes, deeper)})"
