@@ -36,6 +36,15 @@ def sparse_case(matrix: Any) -> Case:
     return Case(matrix, options=lambda column: around_a_classifier(column))
 
 
+def as_from_plain_frames(estimator: Any, case: Case) -> None:
+    as_from_plain_arrays(estimator, case)
+    assert estimator.feature_names_in_.tolist() == list("abcd")
+    told = getattr(estimator, "label_quality_", getattr(estimator, "labels_", None))
+    assert isinstance(told, pd.Series) == isinstance(case.X, pd.DataFrame)
+    if isinstance(told, pd.Series):
+        assert told.index.tolist() == case.X.index.tolist()
+
+
 ROWS = [
     row(
         AREA,
@@ -144,10 +153,10 @@ ROWS = [
         "DataFrames of pandas and polars",
         "X",
         {
-            FITTED: Works("fits; names and index are kept", as_from_plain_arrays),
+            FITTED: Works("fits; names and index are kept", as_from_plain_frames),
             "CarriedWeights": HOLDS_WEIGHTS,
         },
-        Case(pd.DataFrame(X, columns=list("abcd")), pd.Series(y)),
+        Case(pd.DataFrame(X, columns=list("abcd"), index=range(100, 140)), pd.Series(y)),
         Case(pl.DataFrame(X, schema=list("abcd")), pl.Series("label", y)),
     ),
     row(
@@ -155,7 +164,7 @@ ROWS = [
         "sparse matrices and arrays of every kind",
         "X",
         {
-            CLASSIFIERS: Works("fits, without making them dense"),
+            CLASSIFIERS: Works("fits, sparse as they are"),
             MEDOIDS: Works("fits, around an estimator only"),
             "CarriedWeights": HOLDS_WEIGHTS,
         },
@@ -167,7 +176,6 @@ ROWS = [
                 scipy.sparse.csr_array(MATRIX),
                 MATRIX.astype(int),
                 MATRIX.astype(bool),
-                MATRIX.tolil(),
             )
         ),
     ),

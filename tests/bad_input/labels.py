@@ -34,6 +34,11 @@ def has_classes(*classes: Any) -> Any:
     return check
 
 
+def predicts_the_type(estimator: Any, case: Case) -> None:
+    if hasattr(estimator, "predict"):
+        assert estimator.predict(case.X).dtype == np.asarray(case.y).dtype
+
+
 def large_batches(column: str) -> dict[str, Any]:
     if column == "CoresetClassifier":
         return {"estimator": GaussianNB()}
@@ -107,7 +112,10 @@ ROWS = [
         AREA,
         "numbers of any size, booleans, strings, categories, a Series with another index",
         "y",
-        {FITTED: Works("fits; predictions are of that type"), "CarriedWeights": HOLDS_WEIGHTS},
+        {
+            FITTED: Works("fits; predictions are of that type", predicts_the_type),
+            "CarriedWeights": HOLDS_WEIGHTS,
+        },
         Case(y=y * 2**62 - 7),
         Case(y=y == 1),
         Case(y=np.array(["no", "yes"])[y]),

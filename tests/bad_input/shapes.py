@@ -87,8 +87,8 @@ ROWS = [
         "a million sparse columns",
         "X",
         {
-            NETWORKS: Works("fits, without making them dense"),
-            "CoresetClassifier": Works("fits, without making them dense"),
+            NETWORKS: Works("fits, sparse as they are"),
+            "CoresetClassifier": Works("fits, sparse as they are"),
             MEDOIDS: DoesNotApply("distances between sparse gradients are not computed"),
             "CarriedWeights": HOLDS_WEIGHTS,
         },

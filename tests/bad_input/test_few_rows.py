@@ -29,7 +29,8 @@ def without_folds(make: Maker) -> dict[str, Any]:
     return {"cross_fit": None} if make.column in (*CROSS_FITTED, "CoresetClassifier") else {}
 
 
-@of((*CROSS_FITTED, "CoresetClassifier"))
+# T-Revision has its folds from the base that it shares with Forward.
+@of(("CRUSTClassifier", "ForwardClassifier", "CoTeachingClassifier", "CoresetClassifier"))
 @pytest.mark.parametrize("cross_fit", [2, 5, 1000])
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 10])
 def test_few_rows_and_folds(make: Maker, n: int, cross_fit: int) -> None:

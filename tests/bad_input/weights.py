@@ -122,6 +122,7 @@ ROWS = [
         {
             WEIGHTED: Works("fits: where they are not counts, only ratios matter"),
             "CoresetClassifier": Works("fits; the estimator inside gets them as they are"),
+            "CarriedWeights": Works("carried as they are"),
             "GradientMedoidSelector": NO_WEIGHTS,
         },
         *(
