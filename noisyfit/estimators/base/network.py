@@ -58,6 +58,7 @@ from noisyfit.training.rows import Rows, are_images, as_rows
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.seeding import RandomState, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
+from noisyfit.training.surroundings import plain_torch
 
 Self = TypeVar("Self", bound="NetworkClassifier")
 
@@ -471,7 +472,8 @@ class NetworkClassifier(
         rows = self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
-        probabilities = predict_probabilities(net.module_, rows, batch_size=size)
+        with plain_torch(rows.device):
+            probabilities = predict_probabilities(net.module_, rows, batch_size=size)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             raise ValueError(
