@@ -64,6 +64,7 @@ OPTIONAL = {
     "imblearn",
     "pyarrow",
     "skops",
+    "accelerate",
 }
 PUBLIC_FOLDERS = (
     "augmentation",

@@ -145,14 +145,17 @@ class CoresetPhases:
         gradients = logit_gradients(self.probabilities, self.codes)
         predicted = self.probabilities.argmax(axis=1)
         method = TrimAndCover(options.trim, options.selection, options.fraction)
-        self.kept, self.coreset = method.select(
-            gradients,
-            self.codes,
-            predicted if options.group_by == "predicted" else self.codes,
-            self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None,
-            self.counts,
-            self.rng,
-        )
+        share = self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None
+        groups = predicted if options.group_by == "predicted" else self.codes
+
+        def select() -> tuple[np.ndarray, Coreset, np.random.RandomState]:
+            kept, coreset = method.select(
+                gradients, self.codes, groups, share, self.counts, self.rng
+            )
+            return kept, coreset, self.rng
+
+        # Of several processes one selects: those of one machine would get in each other's way.
+        self.kept, self.coreset, self.rng = self.data.rows.processes.on_main(select)
 
     def _probabilities_now(self, epochs_since_warmup: int) -> Any:
         """Held-out probabilities at first, a running mean of the teacher's later on."""

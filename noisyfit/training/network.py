@@ -22,6 +22,7 @@ from noisyfit.training.checks import (
     check_row_losses,
     logits_of,
 )
+from noisyfit.training.distributed import ALONE, Processes
 from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
@@ -63,6 +64,7 @@ class PlannedNet(skorch.NeuralNet):
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
     row_form_: RowForm  # what the network was built for
+    processes_: Processes = ALONE  # those that train it together, while they do
 
     def __init__(
         self,
@@ -103,6 +105,7 @@ class PlannedNet(skorch.NeuralNet):
         so it can depend on what the network has learned. With a ``keeper`` they are those of the
         epochs that are left to do.
         """
+        self.processes_ = rows.processes
         self.validation_plan_ = validation
         self.plan_ = None
         self.stop_requested_ = False
@@ -112,12 +115,16 @@ class PlannedNet(skorch.NeuralNet):
             keeper.restore()
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
+            self.processes_.check_same_arrays(
+                "the rows of an epoch, or their weights", (plan.rows, plan.weights)
+            )
             self.plan_ = plan
             if watcher is not None:
                 watcher.begin_epoch()
             self.fit_loop(rows, epochs=1)
             if watcher is not None and watcher.end_epoch():
                 self.stop_requested_ = True
+            self.stop_requested_ = self.processes_.any(self.stop_requested_)
             if keeper is not None:
                 keeper.epoch_done(is_over=self.stop_requested_)
             if self.stop_requested_:
@@ -131,6 +138,7 @@ class PlannedNet(skorch.NeuralNet):
         """End a training run, in the middle of an epoch if need be."""
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
+        self.processes_ = ALONE
 
     def forget_unfinished_epoch(self) -> int:
         """Drop the record of an epoch that did not come to its end; number of those that did."""
@@ -252,13 +260,37 @@ class PlannedNet(skorch.NeuralNet):
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
         return apply_module(self.module_, x, self.autocast)
 
+    def batch_output(self, features: Features, targets: BatchTargets) -> Any:
+        """Output for all rows of a batch; of several processes, each has computed its share."""
+        processes = self.processes_
+        if not processes.are_many:
+            return self.infer(features)
+        n_rows = len(targets.rows)
+        with processes.own_stream(), processes.whole_batch(n_rows):
+            output = self.infer(features)
+        return self.gather_output(output, n_rows)
+
+    def gather_output(self, output: Any, n_rows: int) -> Any:
+        """Output for all rows of a batch, from what each process has got for its share."""
+        return self.processes_.gather_rows(logits_of(output), n_rows)
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and output of a batch that is not learned from."""
+        self._set_training(False)
+        features, targets = batch
+        with torch.no_grad():
+            output = self.batch_output(features, targets)
+            loss = self.get_loss(output, targets, X=features, training=False)
+        return {"loss": loss, "y_pred": output}
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Loss and gradients of a batch (those of float16 in spite of its small range)."""
         self._set_training(True)
         features, targets = batch
-        output = self.infer(features, **fit_params)
+        output = self.batch_output(features, targets)
         loss = self.get_loss(output, targets, X=features, training=True)
         self.scaler_.scale(loss).backward()
+        self.processes_.add_gradients(self.module_.parameters())
         if self.scaler_.is_enabled():
             self.scaler_.unscale_(self.optimizer_)  # callbacks see, and clip, the true ones
         return {"loss": loss, "y_pred": output}
@@ -288,7 +320,7 @@ class PlannedNet(skorch.NeuralNet):
         losses: list[Tensor] = []
         sizes: list[int] = []
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        for batch in iterator:
+        for batch in self.processes_.with_own_draws(iterator, prefix, len(self.history)):
             features, targets = batch
             # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
             told = {"batch": (features, targets.labels), "training": training}

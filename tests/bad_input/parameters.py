@@ -33,6 +33,7 @@ VALUES: dict[str, list[Any]] = {
     "checkpoint": [3, ["folder"], True],
     "dtype": ["float16", None, torch.float32],
     "autocast": ["float32", True, torch.bfloat16],
+    "accelerator": [2, "cpu", True],
     "device": [None, 0],
     "random_state": ["a", -1, 1.5, 2**32],
     "verbose": [-1, "a", None],

@@ -63,6 +63,11 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         gradients don't vanish, but large values overflow; take "bfloat16" where the device has it.
     device : str or torch.device, default="cpu"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
+    accelerator : accelerate.Accelerator or None, default=None
+        For scripts that run in several processes, on as many GPUs or machines (``torchrun``,
+        ``accelerate launch``): all processes fit together, each on its share of every batch, and
+        end with the same estimator. Its device takes the place of `device`. It is not copied with
+        the estimator, nor saved.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, order of rows and all else random; an int makes fits
         reproducible. The global generators are left as they were.

@@ -16,7 +16,14 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
+from noisyfit._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    fit_context,
+)
 from noisyfit.estimators.base.atomic import FitInterrupted, all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
@@ -38,6 +45,7 @@ from noisyfit.noise import NoiseEstimate, label_quality
 from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
 from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.distributed import ALONE, Processes, processes_of
 from noisyfit.training.divergence import DivergenceError, first_not_finite
 from noisyfit.training.network import (
     PREDICTION_BATCH_SIZE,
@@ -50,6 +58,7 @@ from noisyfit.training.rows import Rows, are_images, as_rows
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.seeding import RandomState, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
+from noisyfit.training.surroundings import plain_torch
 
 Self = TypeVar("Self", bound="NetworkClassifier")
 
@@ -68,7 +77,7 @@ class NetworkClassifier(
     _fit_task: FitTask | None = None
     _progress: Progress = NO_PROGRESS
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "module": [callable, type(None)],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -88,6 +97,7 @@ class NetworkClassifier(
         "dtype": [StrOptions({"float32", "float64"})],
         "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "device": [str, torch.device],
+        "accelerator": [HasMethods(["gather", "prepare"]), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -110,6 +120,7 @@ class NetworkClassifier(
         dtype: str = "float32",
         autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: RandomState = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -129,6 +140,7 @@ class NetworkClassifier(
         self.dtype = dtype
         self.autocast = autocast
         self.device = device
+        self.accelerator = accelerator
         self.random_state = random_state
         self.verbose = verbose
         self._set_prefixed(prefixed)
@@ -165,7 +177,8 @@ class NetworkClassifier(
         self
             The fitted estimator.
         """
-        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs())
+        processes = processes_of(self.accelerator)
+        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs(), processes)
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
         index = row_index(X, y)
         X, y = self._validate(X, y, fresh=fresh)
@@ -173,12 +186,16 @@ class NetworkClassifier(
         weights = validate_sample_weight(sample_weight, len(y))
         if fresh:
             # Any other module is given sparse rows as they are.
-            self.projection_ = None if self.module is not None else principal_directions(X, weights)
-        device = validate_device(self.device)
-        progress = begin_progress(self, X, codes, classes, weights, device, fresh=fresh)
+            self.projection_ = None
+            if self.module is None:
+                self.projection_ = processes.on_main(lambda: principal_directions(X, weights))
+        device = processes.device or validate_device(self.device)
+        progress = begin_progress(
+            self, X, codes, classes, weights, device, processes=processes, fresh=fresh
+        )
         try:
             data, settings = self._prepare(
-                X, y, codes, classes, weights, progress.seed, index=index
+                X, y, codes, classes, weights, progress.seed, index=index, processes=processes
             )
             self.classes_ = classes
             self._progress = progress
@@ -254,10 +271,11 @@ class NetworkClassifier(
         seed: int,
         *,
         index: Any = None,
+        processes: Processes = ALONE,
         one_class_will_do: bool = False,
     ) -> tuple[LabeledRows, NetworkSettings]:
         """Everything a training run needs, checked."""
-        device = validate_device(self.device)
+        device = processes.device or validate_device(self.device)
         autocast = validate_autocast(self.autocast, self.dtype, device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
@@ -271,8 +289,10 @@ class NetworkClassifier(
                 f"Rows of positive weight (sample_weight times class_weight) hold {n_present} "
                 "class(es) only; a classifier needs rows of at least two classes."
             )
+        rows = self._as_rows(X, device, getattr(torch, self.dtype), autocast)
+        rows.processes = processes
         data = LabeledRows(
-            self._as_rows(X, device, getattr(torch, self.dtype), autocast),
+            rows,
             codes,
             weights,
             as_counts(sample_weight),
@@ -293,7 +313,7 @@ class NetworkClassifier(
             dtype=getattr(torch, self.dtype),
             autocast=autocast,
             transform=self.train_transform,
-            verbose=self.verbose,
+            verbose=self.verbose if processes.is_main else 0,
             callbacks=validate_callbacks(self.callbacks),
             module_options=self._prefixed_options("module"),
             optimizer_options=self._prefixed_options("optimizer"),
@@ -394,7 +414,11 @@ class NetworkClassifier(
             self.net_.diverged_ = True
             raise
         except KeyboardInterrupt:
-            if task is None or not self.net_.forget_unfinished_epoch():
+            if (
+                task is None
+                or data.rows.processes.are_many  # which wait for this one
+                or not self.net_.forget_unfinished_epoch()
+            ):
                 raise  # there is nothing to use yet
             task.interrupt()
             self.net_.wind_up(data.rows)
@@ -448,7 +472,8 @@ class NetworkClassifier(
         rows = self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
         size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
         size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
-        probabilities = predict_probabilities(net.module_, rows, batch_size=size)
+        with plain_torch(rows.device):
+            probabilities = predict_probabilities(net.module_, rows, batch_size=size)
         finite = np.isfinite(probabilities).all(axis=1)
         if not finite.all():
             raise ValueError(
@@ -472,6 +497,10 @@ class NetworkClassifier(
         """
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the accelerator behind, which belongs to the process that it was made in."""
+        return {**super().__getstate__(), "accelerator": None}
 
     def __sklearn_is_fitted__(self) -> bool:
         """Say whether there is a network to predict with."""

@@ -17,11 +17,14 @@ from noisyfit.training.checkpoint import (
     describe_value,
     digest_of,
 )
-from noisyfit.training.checkpoint.folder import versions
+from noisyfit.training.checkpoint.folder import FollowedFolder, versions
+from noisyfit.training.distributed import ALONE, Processes
 from noisyfit.training.seeding import draw_seed
 
 # These change nothing in what a fit computes.
-_OF_NO_CONSEQUENCE = ("checkpoint", "verbose")
+_OF_NO_CONSEQUENCE = ("accelerator", "checkpoint", "verbose")
+# These may hold what is of one process only; networks are given the same weights anyway.
+_OF_ONE_PROCESS = ("callbacks", "device", "module", "train_transform")
 _PLACEHOLDER = "{fit}"
 
 
@@ -33,19 +36,73 @@ def begin_progress(
     weights: np.ndarray,
     device: torch.device,
     *,
+    processes: Processes = ALONE,
     fresh: bool,
 ) -> Progress:
     """Progress of a fit on validated data; it goes on from the estimator's ``checkpoint``, if any.
 
+    Of several processes only the main one has the folder, and tells the others what is in it.
+
     Raises
     ------
     ValueError
-        If the folder holds checkpoints of another fit, naming the differences, or is in use.
+        If the folder holds checkpoints of another fit, naming the differences, or is in use; or if
+        the processes differ in what they are to fit.
     """
-    seed = draw_seed(estimator.random_state)
+    seed = processes.from_main(draw_seed(estimator.random_state))
+    check_same_fit(estimator, X, codes, classes, weights, processes, fresh=fresh)
     if estimator.checkpoint is None:
         return Progress(seed=seed, device=device)
-    identity = _identify(estimator, X, codes, classes, weights, device, fresh=fresh)
+    identity = _identify(estimator, X, codes, classes, weights, fresh=fresh)
+    identity.parameters["device"] = device.type  # "cuda" and "cuda:1" compute the same
+    folder: CheckpointFolder | None = None
+
+    def begin() -> tuple[int, dict[str, Any] | None]:
+        nonlocal folder
+        folder, seed_to_use, saved = _open(estimator, identity, seed)
+        return seed_to_use, saved
+
+    seed, saved = processes.on_main(begin)
+    return Progress(folder or FollowedFolder(), identity, seed, device, saved)
+
+
+def check_same_fit(
+    estimator: Any,
+    X: Any,
+    codes: np.ndarray,
+    classes: np.ndarray,
+    weights: np.ndarray,
+    processes: Processes,
+    *,
+    fresh: bool,
+) -> None:
+    """Raise in all processes if they have been given different fits.
+
+    Raises
+    ------
+    ValueError
+        Naming what differs.
+    """
+    if not processes.are_many:
+        return
+    identity = _identify(estimator, X, codes, classes, weights, fresh=fresh)
+    for name in _OF_ONE_PROCESS:
+        identity.parameters.pop(name)
+    others = processes.of_all(identity.as_dict())
+    for number, other in enumerate(others):
+        first = FitIdentity(**others[0])
+        differences = first.differences(other)
+        if differences:
+            raise ValueError(
+                "All processes have to fit the same on the same data. What process 0 was given "
+                f"differs in process {number}: {'; '.join(differences)}."
+            )
+
+
+def _open(
+    estimator: Any, identity: FitIdentity, seed: int
+) -> tuple[CheckpointFolder, int, dict[str, Any] | None]:
+    """The folder, the seed of the fit, and the state in which it goes on, if it was begun."""
     path = os.fspath(estimator.checkpoint).replace(_PLACEHOLDER, identity.key())
     folder = CheckpointFolder(Path(path).expanduser())
     try:
@@ -61,7 +118,7 @@ def begin_progress(
     except BaseException:
         folder.close()
         raise
-    return Progress(folder, identity, seed, device, saved)
+    return folder, seed, saved
 
 
 def _identify(
@@ -70,7 +127,6 @@ def _identify(
     codes: np.ndarray,
     classes: np.ndarray,
     weights: np.ndarray,
-    device: torch.device,
     *,
     fresh: bool,
 ) -> FitIdentity:
@@ -79,8 +135,6 @@ def _identify(
         for name, value in estimator.get_params(deep=False).items()
         if name not in _OF_NO_CONSEQUENCE
     }
-    # "cuda" and "cuda:1" compute the same.
-    parameters["device"] = device.type
     parameters["the version of noisyfit"] = __version__
     data = {
         "X": digest_of(X),

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from noisyfit._compat import begin_fit_task
+from noisyfit.training.distributed import ALONE, Processes
 
 
 class FitTask:
@@ -19,10 +20,21 @@ class FitTask:
         What callbacks are shown; ScoringMonitor computes its figures on it.
     n_epochs : int
         Epochs planned, of all phases together.
+    processes : Processes
+        Those that fit together: what a callback asks for in one of them counts in all.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_epochs: int) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_epochs: int,
+        processes: Processes = ALONE,
+    ) -> None:
         self.estimator = estimator
+        self.processes = processes
         self.stopped = False
         self.interrupted = False
         self._epoch: Any = None
@@ -46,7 +58,7 @@ class FitTask:
             asked = self._epoch.call_on_fit_task_end(
                 **self._told, reconstruction_attributes=self._present
             )
-            self.stopped = self.stopped or asked
+            self.stopped = self.processes.any(self.stopped or asked)
         return self.stopped
 
     def interrupt(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -22,6 +21,7 @@ from skorch.callbacks import Callback
 
 from noisyfit.estimators.base.naming import naming
 from noisyfit.training.rows import are_images
+from noisyfit.training.surroundings import without_warning
 
 
 def to_host(values: Any) -> Any:
@@ -304,8 +304,7 @@ def validate_autocast(autocast: str | None, dtype: str, device: torch.device) ->
             'dtype="float32", or autocast=None.'
         )
     wanted: torch.dtype = getattr(torch, autocast)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns and goes on without
+    with without_warning():  # torch warns and goes on without
         try:
             with torch.autocast(device.type, dtype=wanted):
                 supported = torch.is_autocast_enabled(device.type)

@@ -135,6 +135,19 @@ class CheckpointFolder:
             self.file(number).unlink()
 
 
+class FollowedFolder:
+    """What a process has that follows another one, whose folder it is: it writes nothing."""
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Leave it to the other process."""
+
+    def mark_finished(self) -> None:
+        """Leave it to the other process."""
+
+    def close(self) -> None:
+        """Leave it to the other process."""
+
+
 def versions() -> dict[str, str]:
     """Versions on which the figures of a fit depend."""
     return {"python": platform.python_version(), **{name: version(name) for name in _NOTED}}

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from noisyfit.training.checkpoint.folder import CheckpointFolder, versions
+from noisyfit.training.checkpoint.folder import CheckpointFolder, FollowedFolder, versions
 from noisyfit.training.checkpoint.identity import FitIdentity
 from noisyfit.training.checkpoint.state import State, generator_states, restore_generators
 
@@ -110,7 +110,7 @@ class Progress:
 
     Parameters
     ----------
-    folder : CheckpointFolder or None
+    folder : CheckpointFolder, FollowedFolder or None
         Where checkpoints go.
     identity : FitIdentity or None
         Which fit it is.
@@ -124,7 +124,7 @@ class Progress:
 
     def __init__(
         self,
-        folder: CheckpointFolder | None = None,
+        folder: CheckpointFolder | FollowedFolder | None = None,
         identity: FitIdentity | None = None,
         seed: int = 0,
         device: torch.device | None = None,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from noisyfit.training.rows.base import Rows
+from noisyfit.training.surroundings import without_warning
 
 
 class DenseRows(Rows):
     """Rows of an array of two or more dimensions (kept as it is: a memory map stays one)."""
 
     def __init__(self, features: np.ndarray, device: torch.device) -> None:
-        with warnings.catch_warnings():
-            # Read-only arrays (memory maps) are only ever read here.
-            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        # Read-only arrays (memory maps) are only ever read here.
+        with without_warning("The given NumPy array is not writable"):
             tensor = torch.from_numpy(features)
         mapped = isinstance(features, np.memmap) or isinstance(features.base, np.memmap)
         self.features = tensor if mapped else tensor.to(device)
