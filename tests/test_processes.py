@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -84,6 +85,21 @@ def test_sparse_predictions_in_threads_leave_the_filters_of_warnings():
         found = {task.result().numpy().tobytes() for task in tasks}
     assert len(found) == 1
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("how", ["fitted", "pickled", "saved"])
+def test_threads_predict_by_one_estimator_at_the_same_time(how, tmp_path):
+    fitted = dm(module__dropout=0.5, module__hidden=(64,)).fit(X, Y)
+    if how == "pickled":
+        fitted = pickle.loads(pickle.dumps(fitted))
+    if how == "saved":
+        noisyfit.save(fitted, tmp_path / "dm")
+        fitted = noisyfit.load(tmp_path / "dm")
+    alone = fitted.predict_proba(X).tobytes()
+    with ThreadPoolExecutor(4) as executor:
+        found = list(executor.map(lambda _: fitted.predict_proba(X).tobytes(), range(100)))
+    assert set(found) == {alone}
+    assert fitted.predict_proba(X).tobytes() == alone
 
 
 def test_threads_that_leave_out_warnings_take_turns():
