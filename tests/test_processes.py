@@ -66,6 +66,15 @@ def in_sequence():
 # ------------------------------------------------------------------------------------- threads
 
 
+@every_estimator
+def test_a_fitted_estimator_predicts_the_same_in_threads(make):
+    fitted = make().fit(X, Y_GIVEN)
+    with ThreadPoolExecutor(4) as executor:
+        tasks = [executor.submit(fitted.predict_proba, X) for _ in range(20)]
+        found = {task.result().tobytes() for task in tasks}
+    assert found == {fitted.predict_proba(X).tobytes()}
+
+
 @pytest.mark.parametrize("n_threads", [2, 4])
 def test_different_estimators_fitted_in_threads_equal_those_in_sequence(in_sequence, n_threads):
     with ThreadPoolExecutor(n_threads) as executor:

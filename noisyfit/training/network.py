@@ -288,15 +288,16 @@ def predict_logits(
     batch_size: int = PREDICTION_BATCH_SIZE,
     fixed_size: bool = True,
 ) -> Tensor:
-    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
-    was_training = module.training
-    module.eval()
-    try:
-        parts = []
-        for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
-    finally:
-        module.train(was_training)
+    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode.
+
+    The module stays in that mode, from which each step of training takes it itself: so it changes
+    under no other thread that predicts with it.
+    """
+    if module.training:
+        module.eval()
+    parts = []
+    for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
+        parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
     return torch.cat(parts)
 
 
