@@ -160,4 +160,8 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
         raise ValueError("sample_weight must be finite and not negative.")
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-300 < total < 1e300:
+        raise ValueError(f"sample_weight sums to {total:g}; divide the weights by their mean.")
     return weight

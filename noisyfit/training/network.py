@@ -22,6 +22,8 @@ from noisyfit.training.checks import (
     check_row_losses,
     logits_of,
 )
+from noisyfit.training.distributed import ALONE, Processes
+from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
@@ -38,6 +40,16 @@ class EpochWatcher(Protocol):
         """Take note of an epoch that is over; True asks to stop."""
 
 
+class EpochKeeper(Protocol):
+    """Remembers a series of epochs, so that a later process can go on with it."""
+
+    def restore(self) -> None:
+        """Put everything back into the state of an earlier process, where there was one."""
+
+    def epoch_done(self, *, is_over: bool = False) -> None:
+        """Remember an epoch; ``is_over`` says that none is to follow."""
+
+
 class PlannedNet(skorch.NeuralNet):
     """A skorch net whose epochs follow an `EpochPlan` instead of a whole data set.
 
@@ -47,9 +59,12 @@ class PlannedNet(skorch.NeuralNet):
     """
 
     callbacks_: list[tuple[str, Callback]]
+    stop_requested_: bool = False
+    diverged_: bool = False
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
     row_form_: RowForm  # what the network was built for
+    processes_: Processes = ALONE  # those that train it together, while they do
 
     def __init__(
         self,
@@ -82,44 +97,67 @@ class PlannedNet(skorch.NeuralNet):
         plans: Iterable[EpochPlan],
         validation: EpochPlan | None = None,
         watcher: EpochWatcher | None = None,
+        keeper: EpochKeeper | None = None,
     ) -> PlannedNet:
         """Run one epoch per plan, until they end or a callback or the ``watcher`` asks to stop.
 
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
-        so it can depend on what the network has learned.
+        so it can depend on what the network has learned. With a ``keeper`` they are those of the
+        epochs that are left to do.
         """
+        self.processes_ = rows.processes
         self.validation_plan_ = validation
+        self.plan_ = None
         self.stop_requested_ = False
         self.diverged_ = False
         self.notify("on_train_begin", X=rows, y=None)
+        if keeper is not None:
+            keeper.restore()
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
+            self.processes_.check_same_arrays(
+                "the rows of an epoch, or their weights", (plan.rows, plan.weights)
+            )
             self.plan_ = plan
             if watcher is not None:
                 watcher.begin_epoch()
             self.fit_loop(rows, epochs=1)
             if watcher is not None and watcher.end_epoch():
                 self.stop_requested_ = True
+            self.stop_requested_ = self.processes_.any(self.stop_requested_)
+            if keeper is not None:
+                keeper.epoch_done(is_over=self.stop_requested_)
             if self.stop_requested_:
                 break
-        self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
+        if self.plan_ is not None:
+            self._check_finite(rows, self.plan_.rows[:PREDICTION_BATCH_SIZE])
+        self.wind_up(rows)
+        return self
+
+    def wind_up(self, rows: Rows) -> None:
+        """End a training run, in the middle of an epoch if need be."""
+        self.module_.eval()
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
-        return self
+        self.processes_ = ALONE
+
+    def forget_unfinished_epoch(self) -> int:
+        """Drop the record of an epoch that did not come to its end; number of those that did."""
+        if len(self.history) and "train_loss" not in self.history[-1]:
+            del self.history[-1]
+        return len(self.history)
 
     def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
         """Raise where the very last step diverged, which no loss shows."""
         if not predict_logits(self.module_, rows, index).isfinite().all():
-            self._raise_diverged("The logits are not finite")
+            self.raise_diverged("The logits are not finite")
 
-    def _raise_diverged(self, finding: str) -> None:
+    def raise_diverged(self, finding: str) -> None:
+        """Raise for something that is not finite; there is nothing to predict with any more."""
         self.diverged_ = True  # weights are trained in place: there is nothing to go back to
         remedy = 'take autocast="bfloat16", ' if self.autocast == torch.float16 else ""
-        raise ValueError(
-            f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
-            f"{remedy}scale the features, or clip gradients with "
-            "skorch.callbacks.GradientNormClipping."
-        )
+        phase = self.history[-1].get("phase", "training") if len(self.history) else "training"
+        raise divergence(finding, len(self.history), phase, self.lr, remedy)
 
     @contextmanager
     def temporary_callback(self, name: str, callback: Callback) -> Iterator[None]:
@@ -223,13 +261,37 @@ class PlannedNet(skorch.NeuralNet):
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
         return apply_module(self.module_, x, self.autocast)
 
+    def batch_output(self, features: Features, targets: BatchTargets) -> Any:
+        """Output for all rows of a batch; of several processes, each has computed its share."""
+        processes = self.processes_
+        if not processes.are_many:
+            return self.infer(features)
+        n_rows = len(targets.rows)
+        with processes.own_stream(), processes.whole_batch(n_rows):
+            output = self.infer(features)
+        return self.gather_output(output, n_rows)
+
+    def gather_output(self, output: Any, n_rows: int) -> Any:
+        """Output for all rows of a batch, from what each process has got for its share."""
+        return self.processes_.gather_rows(logits_of(output), n_rows)
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and output of a batch that is not learned from."""
+        self._set_training(False)
+        features, targets = batch
+        with torch.no_grad():
+            output = self.batch_output(features, targets)
+            loss = self.get_loss(output, targets, X=features, training=False)
+        return {"loss": loss, "y_pred": output}
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Loss and gradients of a batch (those of float16 in spite of its small range)."""
         self._set_training(True)
         features, targets = batch
-        output = self.infer(features, **fit_params)
+        output = self.batch_output(features, targets)
         loss = self.get_loss(output, targets, X=features, training=True)
         self.scaler_.scale(loss).backward()
+        self.processes_.add_gradients(self.module_.parameters())
         if self.scaler_.is_enabled():
             self.scaler_.unscale_(self.optimizer_)  # callbacks see, and clip, the true ones
         return {"loss": loss, "y_pred": output}
@@ -259,7 +321,7 @@ class PlannedNet(skorch.NeuralNet):
         losses: list[Tensor] = []
         sizes: list[int] = []
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        for batch in iterator:
+        for batch in self.processes_.with_own_draws(iterator, prefix, len(self.history)):
             features, targets = batch
             # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
             told = {"batch": (features, targets.labels), "training": training}
@@ -272,7 +334,9 @@ class PlannedNet(skorch.NeuralNet):
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
-            self._raise_diverged(f"The {prefix} loss became {mean}")
+            self.raise_diverged(f"The {prefix} loss became {mean}")
+        if training and not weights_are_finite(self.module_, self.criterion_):
+            self.raise_diverged("The weights are not finite")
         self.history.record(prefix + "_loss", mean)
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:
@@ -288,16 +352,17 @@ def predict_logits(
     batch_size: int = PREDICTION_BATCH_SIZE,
     fixed_size: bool = True,
 ) -> Tensor:
-    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode.
-
-    The module stays in that mode, from which each step of training takes it itself: so it changes
-    under no other thread that predicts with it.
-    """
-    if module.training:
+    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
+    was_training = module.training
+    if was_training:  # a fitted network is not: so threads may predict by it at the same time
         module.eval()
-    parts = []
-    for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-        parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
+    try:
+        parts = []
+        for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
+            parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
+    finally:
+        if was_training:
+            module.train()
     return torch.cat(parts)
 
 

@@ -67,7 +67,11 @@ Batch = tuple[Features, BatchTargets]
 
 
 class PlannedBatches(Dataset):
-    """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries."""
+    """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries.
+
+    Where several processes train together, the features are those of this one's share of the batch,
+    the targets those of all of it.
+    """
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class PlannedBatches(Dataset):
         transform: Callable[[Features], Features] | None = None,
     ) -> None:
         self.rows = rows
+        self.part = rows.processes.share
         self.transform = transform
         self.device = device
         self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
@@ -103,19 +108,18 @@ class PlannedBatches(Dataset):
         return len(self.row_numbers)
 
     def __getitem__(self, positions: Tensor) -> Batch:
-        row_numbers = self.row_numbers[positions]
-        features = self._features(row_numbers)
+        own = self.part.of_batch(positions)
+        features = self._features(self.row_numbers[own])
         targets = BatchTargets(
             self._labels_at(positions).to(self.device),
             self.weights[positions].to(self.device),
-            row_numbers,
+            self.row_numbers[positions],
         )
         if self.mixing is not None:
-            share = self.share[positions].to(self.device)
-            partner = self._features(self.partners[positions])
-            features = self.rows.mix(features, partner, share)
+            partner = self._features(self.partners[own])
+            features = self.rows.mix(features, partner, self.share[own].to(self.device))
             targets.partner_codes = self.partner_codes[positions].to(self.device)
-            targets.share = share
+            targets.share = self.share[positions].to(self.device)
         return features, targets
 
     def _features(self, row_numbers: Tensor) -> Features:
@@ -199,8 +203,8 @@ class BatchIterator:
         return len(self.positions)
 
     def __iter__(self) -> Iterator[Batch]:
+        positions = list(self.positions)  # all drawn now, before anything else is
         if self.loader_options:
-            positions = list(self.positions)
             try:
                 loader = DataLoader(
                     self.batches, sampler=positions, batch_size=None, **self.loader_options
@@ -210,4 +214,4 @@ class BatchIterator:
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
             return iter(loader)
-        return (self.batches[positions] for positions in self.positions)
+        return (self.batches[some] for some in positions)

@@ -107,6 +107,7 @@ class NetworkSettings:
             **self.net_options,
         ).initialize()
         net.row_form_ = data.rows.form
+        data.rows.processes.start_alike(net.module_)
         check_callback_options(
             self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
         )

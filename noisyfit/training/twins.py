@@ -63,6 +63,10 @@ class TwinNet(PlannedNet):
 
     drop_share: float = 0.0
 
+    def gather_output(self, output: Any, n_rows: int) -> Any:
+        """Predictions and the logits of both networks for all rows of a batch."""
+        return tuple(self.processes_.gather_rows(part, n_rows) for part in output)
+
     def get_loss(  # noqa: D102
         self, y_pred: Any, y_true: BatchTargets, X: Any = None, training: bool = False
     ) -> Tensor:

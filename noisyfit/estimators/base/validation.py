@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 from skorch.callbacks import Callback
 
+from noisyfit.estimators.base.naming import naming
 from noisyfit.training.rows import are_images
 from noisyfit.training.surroundings import without_warning
 
@@ -28,6 +29,8 @@ def to_host(values: Any) -> Any:
     if isinstance(values, torch.Tensor):
         if values.layout != torch.strided:
             raise TypeError("sparse torch tensors are not taken: use .to_dense() or scipy.sparse.")
+        if values.is_meta:
+            raise TypeError("tensors on the meta device hold no data.")
         if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
         return values.detach().cpu().numpy()
@@ -41,26 +44,37 @@ def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
     """
     if _holds_named_arrays(X):
         return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
-    X = to_host(X)
-    return validate_data(estimator, X, reset=reset, ensure_min_samples=1, **_row_options(X, dtype))
+    with naming("X"):
+        X = to_host(X)
+        X = validate_data(estimator, X, reset=reset, **_row_options(X, dtype))
+        if 0 in X.shape[1:]:
+            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
+    return X
 
 
 def validate_rows_and_labels(
     estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool
 ) -> tuple[Any, np.ndarray]:
     """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
-    if _holds_named_arrays(X):
-        X = validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
-        y = validate_data(estimator, y=to_host(y), reset=False)
-        check_consistent_length(*X.values(), y)
-    else:
-        X, y = to_host(X), to_host(y)
-        X, y = validate_data(estimator, X, y, reset=reset, **_row_options(X, dtype))
-        if 0 in X.shape[1:]:
-            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
-    y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    return X, y
+    X = validate_rows(estimator, X, dtype=dtype, reset=reset)
+    return X, validate_labels(y, next(iter(X.values())) if isinstance(X, dict) else X)
+
+
+def validate_labels(y: Any, X: Any) -> np.ndarray:
+    """Labels of a classification problem, one for each row of X."""
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    with naming("y"):
+        y = column_or_1d(to_host(y), warn=True)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise TypeError(
+                f"y mixes labels that can't be sorted ({error}); use labels of one type."
+            ) from error
+    return y
 
 
 def _holds_named_arrays(X: Any) -> bool:
@@ -125,7 +139,10 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+        weight = np.asarray(to_host(sample_weight))
+        if np.iscomplexobj(weight):  # numpy would drop the imaginary parts with a mere warning
+            raise TypeError(f"complex numbers of {weight.dtype}")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold numbers, one per row: {error}.") from error
     if weight.ndim == 0:
@@ -148,6 +165,18 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
         )
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one row must count.")
+    return _check_scale(weight, "sample_weight")
+
+
+def _check_scale(weight: np.ndarray, name: str) -> np.ndarray:
+    """Raise where the weights can't be added up, or divided by their mean."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-300 < total < 1e300:
+        raise ValueError(
+            f"{name} sums to {total:g}, which is too near to the ends of float64 to compute with; "
+            "divide the weights by their mean."
+        )
     return weight
 
 
@@ -179,7 +208,10 @@ def combine_weights(
         numbers = all(isinstance(w, Real) for w in class_weight.values())
         if not numbers or any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
             raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
-        return sample_weight * compute_sample_weight(class_weight, y)
+        with np.errstate(over="ignore"):
+            product = sample_weight * compute_sample_weight(class_weight, y)
+        # That all are zero is for the caller to say.
+        return _check_scale(product, "sample_weight * class_weight") if product.any() else product
     # "balanced" counts rows by their weight, so that a weight of two equals two copies.
     codes = np.searchsorted(classes, y)
     totals = np.bincount(codes, weights=sample_weight, minlength=len(classes))

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from noisyfit.training.distributed import ALONE, Processes
+
 # What a module is given: a tensor, or a dict of tensors by name.
 Features = Any
 
@@ -51,6 +53,7 @@ class Rows(abc.ABC):
     shape: tuple[int, ...]
     device: torch.device
     autocast: torch.dtype | None = None  # what a module's products with the rows are computed in
+    processes: Processes = ALONE  # those that train on the rows together
 
     @abc.abstractmethod
     def take(self, index: Tensor) -> Features:
