@@ -136,6 +136,7 @@ class PlannedNet(skorch.NeuralNet):
 
     def wind_up(self, rows: Rows) -> None:
         """End a training run, in the middle of an epoch if need be."""
+        self.module_.eval()
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
         self.processes_ = ALONE
@@ -353,13 +354,15 @@ def predict_logits(
 ) -> Tensor:
     """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
     was_training = module.training
-    module.eval()
+    if was_training:  # a fitted network is not: so threads may predict by it at the same time
+        module.eval()
     try:
         parts = []
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
             parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
     finally:
-        module.train(was_training)
+        if was_training:
+            module.train()
     return torch.cat(parts)
 
 
