@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from noisyfit._blocks import slices
 from noisyfit._peaked import Matrix, PeakedRows
 
 from .expectation import DenseSample, Expectation, PeakedSample
@@ -53,13 +54,20 @@ class LatentModel:
 
     def calibrate(self, probabilities: Matrix) -> Any:
         """P(true = k | x) of rows (n, C), from the classifier's probabilities of them."""
+        if not isinstance(probabilities, PeakedRows):
+            return self._calibrate_dense(probabilities)
         tempered = _tempered(_relative_logs(probabilities), self.temperature)
-        if isinstance(tempered, PeakedRows):
-            totals = np.full(len(tempered), self.factors.sum())
-            found = tempered.reweighted(self.factors[tempered.columns_of_peaks], totals)
-            return found.scaled(1 / found.sum(axis=1))
-        tempered = tempered * self.factors
-        return tempered / tempered.sum(axis=1, keepdims=True)
+        totals = np.full(len(tempered), self.factors.sum())
+        found = tempered.reweighted(self.factors[tempered.columns_of_peaks], totals)
+        return found.scaled(1 / found.sum(axis=1))
+
+    def _calibrate_dense(self, probabilities: FloatArray) -> FloatArray:
+        result = np.empty_like(probabilities)
+        for part in slices(*probabilities.shape):
+            tempered = _tempered(_relative_logs(probabilities[part]), self.temperature)
+            tempered *= self.factors
+            result[part] = tempered / tempered.sum(axis=1, keepdims=True)
+        return result
 
 
 def fit_latent(
@@ -137,7 +145,8 @@ def _relative_logs(probabilities: Matrix) -> Any:
     if isinstance(probabilities, PeakedRows):
         logs = probabilities.map(lambda p: np.log(np.maximum(p, SMALLEST_PROBABILITY)))
         return logs.plus(-logs.max(axis=1))
-    dense: FloatArray = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+    dense: FloatArray = np.maximum(probabilities, SMALLEST_PROBABILITY)
+    np.log(dense, out=dense)
     dense -= dense.max(axis=1, keepdims=True)
     return dense
 
