@@ -98,9 +98,9 @@ class CoresetPhases:
         self.warmup_epochs = options.warmup_epochs if belief is None else 0
         self.rng = rng
         self.used = data.used
-        self.codes = data.codes[self.used]
-        self.weights = data.weights[self.used]
-        self.counts = data.counts[self.used]
+        self.codes = data.of_used(data.codes)
+        self.weights = data.of_used(data.weights)
+        self.counts = data.of_used(data.counts)
         self.coreset: Coreset | None = None
         self.kept = np.ones(len(self.used), dtype=bool)
         self.probabilities: Any = None
@@ -170,17 +170,21 @@ class CoresetPhases:
             return probabilities
         return posterior(probabilities, self.codes, self.belief.transition)
 
-    @property
-    def mean_probabilities(self) -> Matrix:
-        """What was believed about the used rows in the mean over all selections.
+    def end(self) -> Matrix:
+        """What was believed about the used rows in the mean over all selections; the rest goes.
 
         Wrong labels are learned late, so the mean tells them from right ones better than the
         last probabilities do.
         """
-        return self._posterior(self._total / self._n_predictions)
+        total, n_predictions = self._total, self._n_predictions
+        self.probabilities = self._own = self._total = None
+        if isinstance(total, PeakedRows) or (self.belief is not None and n_predictions == 1):
+            return self._posterior(total / n_predictions)  # the screening's own are kept
+        total /= n_predictions
+        return self._posterior(total)
 
     def predict(self) -> Matrix:
-        """The teacher's probabilities of the used rows."""
+        """The teacher's probabilities of the used rows, in memory that nobody else uses."""
         assert self.teacher.module_ is not None, "select comes after at least one training step"
         return predict_labeled(
             self.teacher.module_,

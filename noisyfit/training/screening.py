@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from torch import nn
 
-from noisyfit._peaked import Matrix, stack_rows
+from noisyfit._peaked import Matrix, PeakedRows, stack_rows
 from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
@@ -162,18 +163,26 @@ class _FoldNetworks:
 
     def judge(self) -> Matrix:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
-        parts, places = [], []
+        judged: Any = None
+        places: list[np.ndarray] = []
+        parts: list[Matrix] = []
         for fold, teacher in zip(self.numbers, self.teachers, strict=True):
             unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
-            parts.append(
-                predict_labeled(
-                    teacher.module_,
-                    self.data,
-                    self.data.used[unseen],
-                    batch_size=BULK_BATCH_SIZE,
-                    fixed_size=False,
-                )
+            part = predict_labeled(
+                teacher.module_,
+                self.data,
+                self.data.used[unseen],
+                batch_size=BULK_BATCH_SIZE,
+                fixed_size=False,
             )
-            places.append(unseen)
+            if isinstance(part, PeakedRows):
+                parts.append(part)
+                places.append(unseen)
+                continue
+            if judged is None:
+                judged = np.empty((len(self.folds), part.shape[1]))
+            judged[unseen] = part
+        if judged is not None:
+            return judged
         return stack_rows(parts)[np.argsort(np.concatenate(places))]

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags
 from torch import nn
 
+from noisyfit._blocks import slices
 from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
@@ -334,12 +335,26 @@ class NetworkClassifier(
 
         The believed label is the most probable one, or the given one where ``trusted``.
         """
+        self._report_labels(data, probabilities, trusted)
+        self._report_noise(noise)
+
+    def _report_labels(
+        self, data: LabeledRows, probabilities: Any, trusted: np.ndarray | None = None
+    ) -> None:
+        """Set the label believed for each row, and the trust in the given one."""
         believed = probabilities.argmax(axis=1)
         if trusted is not None:
             believed = np.where(trusted, data.codes, believed)
-        quality = label_quality(probabilities, data.codes, "self_confidence")
+        quality = np.concatenate(
+            [
+                label_quality(probabilities[part], data.codes[part], "self_confidence")
+                for part in slices(*probabilities.shape)
+            ]
+        )
         self.transduction_ = with_index(self.classes_[believed], data.index, "transduction")
         self.label_quality_ = with_index(quality, data.index, "label_quality")
+
+    def _report_noise(self, noise: NoiseEstimate) -> None:
         self.noise_rate_ = noise.rate
         self.transition_matrix_ = noise.transition_matrix
 
