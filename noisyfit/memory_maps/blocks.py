@@ -149,6 +149,8 @@ def as_array(values: Any) -> np.ndarray:
 def vector(values: Any, name: str) -> np.ndarray:
     """One entry per row."""
     array = as_array(values)
+    if array.dtype.kind == "U" and isinstance(values, list | tuple):
+        array = np.array(values, dtype=object)  # numpy would make text of numbers among it
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:

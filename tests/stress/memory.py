@@ -51,13 +51,15 @@ def blocks(n_rows: int, n_columns: int, n_classes: int) -> Iterator[tuple[np.nda
 # ------------------------------------------------------------------------------------ the tasks
 
 
+SETTINGS: dict[str, Any] = {"batch_size": 4096, "random_state": 0}
+
+
 def fit_crust(X: Any, y: Any) -> str:
     """One epoch on all rows, then one on the rows that are selected."""
     from noisyfit import CRUSTClassifier
 
-    classifier = CRUSTClassifier(
-        cross_fit=None, warmup_epochs=1, max_epochs=2, batch_size=4096, random_state=0
-    ).fit(X, y)
+    classifier = CRUSTClassifier(cross_fit=None, warmup_epochs=1, max_epochs=2, **SETTINGS)
+    classifier.fit(X, y)
     kept = len(classifier.coreset_indices_) / len(classifier.transduction_)
     return f"kept {kept:.2f} of the rows, estimated noise {classifier.noise_rate_:.2f}"
 
@@ -66,9 +68,9 @@ def fit_crust_default(X: Any, y: Any) -> str:
     """The default but for the epochs: three screening networks, then two epochs."""
     from noisyfit import CRUSTClassifier
 
-    classifier = CRUSTClassifier(
-        warmup_epochs=1, screening_epochs=1, max_epochs=2, batch_size=4096, random_state=0
-    ).fit(X, y)
+    classifier = CRUSTClassifier(warmup_epochs=1, screening_epochs=1, max_epochs=2, **SETTINGS).fit(
+        X, y
+    )
     kept = len(classifier.coreset_indices_) / len(classifier.transduction_)
     return f"kept {kept:.2f} of the rows, estimated noise {classifier.noise_rate_:.2f}"
 
@@ -77,7 +79,7 @@ def fit_dm(X: Any, y: Any) -> str:
     """One epoch on all rows."""
     from noisyfit import DMClassifier
 
-    classifier = DMClassifier(max_epochs=1, batch_size=4096, random_state=0).fit(X, y)
+    classifier = DMClassifier(max_epochs=1, **SETTINGS).fit(X, y)
     return f"estimated noise {classifier.noise_rate_:.2f}"
 
 
@@ -187,11 +189,12 @@ def run_task(name: str, folder: str, limit: int) -> None:
     print(json.dumps(result))
 
 
-def run_apart(name: str, folder: str, limit: int) -> dict[str, Any]:
+def run_apart(name: str, folder: str, limit: int, *, linear: bool) -> dict[str, Any]:
     """Run one task in a process of its own."""
     # Arrays of few rows too go back to the system as soon as they are freed.
     environment = {"MALLOC_MMAP_THRESHOLD_": "1000000", **os.environ}
     command = [sys.executable, __file__, "--task", name, "--folder", folder, "--limit", str(limit)]
+    command += ["--linear"] if linear else []
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         return {"said": f"failed with exit status {done.returncode}", "failed": True}
@@ -203,13 +206,13 @@ def run_apart(name: str, folder: str, limit: int) -> dict[str, Any]:
 # --------------------------------------------------------------------------------------- the run
 
 
-def write(folder: Path, n_rows: int, n_columns: int, n_classes: int) -> dict[str, Any]:
+def write(folder: Path, n_rows: int, n_columns: int, n_classes: int, dtype: str) -> dict[str, Any]:
     """Write the rows here, and say what that took."""
     from noisyfit.memory_maps import map_rows
 
     begun = time.perf_counter()
     with Peak() as peak:
-        rows = map_rows(blocks(n_rows, n_columns, n_classes), folder=folder)
+        rows = map_rows(blocks(n_rows, n_columns, n_classes), folder=folder, dtype=dtype)
     return {
         "rows": len(rows),
         "seconds": time.perf_counter() - begun,
@@ -239,11 +242,17 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--columns", type=int, default=32)
     parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--dtype", default="float32", help="type of the features on disk")
     parser.add_argument("--limit", type=int, default=4_000_000_000, help="bytes of memory")
+    parser.add_argument("--linear", action="store_true", help="a network of one layer, for speed")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON too")
     parser.add_argument("--task", choices=TASKS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.linear:
+        import torch
+
+        SETTINGS["module"] = torch.nn.Linear
     if options.task:
         run_task(options.task, options.folder, options.limit)
         return 0
@@ -261,10 +270,12 @@ def main() -> int:
     found = {}
     with TemporaryDirectory(prefix="noisyfit-memory-") as parent:
         folder = Path(parent) / "rows"
-        found["write"] = write(folder, options.rows, options.columns, options.classes)
+        found["write"] = write(
+            folder, options.rows, options.columns, options.classes, options.dtype
+        )
         print(row_of_table("write", found["write"]), flush=True)
         for name in options.tasks or TASKS:
-            found[name] = run_apart(name, str(folder), options.limit)
+            found[name] = run_apart(name, str(folder), options.limit, linear=options.linear)
             print(row_of_table(name, found[name]), flush=True)
     if options.json:
         print(json.dumps(found))

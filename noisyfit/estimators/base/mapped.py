@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array
 
 from noisyfit.training.rows import is_mapped, needs_conversion
 
-NUMBERS_AT_A_TIME = 2**22
+NUMBERS_AT_A_TIME = 2**20
 
 
 def would_be_copied(values: Any, dtype: Any) -> bool:

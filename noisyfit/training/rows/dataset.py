@@ -49,8 +49,9 @@ def _as_tensor(value: Any, number: int) -> Tensor:
             f"x of an item must be {KINDS}, got {type(value).__name__} of dtype {array.dtype} "
             f"in item {number}."
         )
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return torch.from_numpy(np.ascontiguousarray(array))
+    array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
+    # Of what is read-only, a row of a memory map say, torch would warn.
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 class DatasetItems:
