@@ -1,4 +1,4 @@
-"""What contributors and CI run: ``nox`` for all but bench and oldest, ``nox -s test`` for one.
+"""What contributors and CI run: ``nox`` for lint, test and docs, ``nox -s test`` for one of all.
 
 Each session makes its own environment. ``nox -s test -- tests/test_losses.py -n 0`` hands
 arguments on.
@@ -57,6 +57,13 @@ def docs(session: nox.Session) -> None:
     session.install("-e", ".[docs]")
     command = ["-W", "--keep-going", "-b", "html", "docs", "docs/_build/html"]
     session.run("python", "-m", "sphinx", *command, *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Licences and known vulnerabilities of what noisyfit runs on; the latter asks the network."""
+    session.install("-e", ".", "pip-audit")
+    session.run("python", "tests/stress/audit.py")
 
 
 @nox.session

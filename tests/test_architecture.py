@@ -28,8 +28,8 @@ ARROWS: dict[str, set[str]] = {
     "weighting": set(),
     "memory_maps": set(),
     "noise": {"_blocks", "_compat", "_peaked"},
-    # Displays and reports from predictions need an estimate.
-    "inspection": {"noise", "weighting", "losses", "_compat"},
+    # Displays and reports from predictions need an estimate; a report is a file, too.
+    "inspection": {"noise", "weighting", "losses", "storage", "_compat"},
     "callbacks": {"noise"},
     "losses": {"weighting"},
     "storage": {"_version"},
@@ -49,10 +49,10 @@ ARROWS: dict[str, set[str]] = {
         "losses",
         "weighting",
         "noise",
-        "storage",
         "_blocks",
         "_compat",
         "_peaked",
+        "_version",
     },
     "persistence": {
         "augmentation",
@@ -76,6 +76,7 @@ OPTIONAL = {
     "imblearn",
     "pyarrow",
     "skops",
+    "accelerate",
 }
 PUBLIC_FOLDERS = (
     "augmentation",
@@ -89,7 +90,9 @@ PUBLIC_FOLDERS = (
     "weighting",
 )
 MAX_LINES = 450
-LONGER_FOR_A_REASON: dict[str, str] = {}
+LONGER_FOR_A_REASON: dict[str, str] = {
+    "noisyfit/estimators/base/network.py": "to be split when what is under way has landed",
+}
 
 
 def name_of(path: Path) -> str:

@@ -310,10 +310,10 @@ def test_save_writes_all_or_nothing(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         report.save(tmp_path / "missing" / "report.html")
 
-    def interrupted(self, target):
+    def interrupted(source, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pathlib.Path.replace", interrupted)
+    monkeypatch.setattr("os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         report.save(path, overwrite=True)
     assert path.read_text(encoding="utf-8") == other.html

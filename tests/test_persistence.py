@@ -186,7 +186,8 @@ def copied(value: Any) -> Any:
     """A value written and read, without a file."""
     writer = new_writer()
     record = json.loads(json.dumps(writer.encode({"value": value}), allow_nan=False))
-    return new_reader(writer.members, writer.tensors).decode(record)["value"]
+    members = {name: archive.joined(content) for name, content in writer.members.items()}
+    return new_reader(members, writer.tensors).decode(record)["value"]
 
 
 def assert_predicts_the_same(first: Any, second: Any, rows: Any = X) -> None:

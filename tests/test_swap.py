@@ -112,3 +112,26 @@ def test_every_pass_begins_with_the_two_nearest_medoids(seed, ties):
         mock.patch.object(swap_module, "_swap_listed", checked),
     ):
         swap_medoids(points, medoids)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_points_that_coincide_are_not_swapped_for_ever(listed):
+    """Rounding can make it seem worthwhile to swap a medoid for its copy, and back again."""
+    rng = np.random.RandomState(3)
+    points = (rng.randn(14, 3) * (rng.rand(14, 3) < 0.3)).astype(np.float16)
+    n_assignments = 0
+    assign = swap_module._Assignment.assign
+
+    def counted(state, rows=None):
+        nonlocal n_assignments
+        n_assignments += 1
+        assert n_assignments < 1000, "swapping does not end"
+        assign(state, rows)
+
+    share = 1.0 if listed else -1.0
+    with (
+        mock.patch.object(swap_module._Assignment, "assign", counted),
+        mock.patch.object(swap_module, "_LISTED_SHARE", share),
+    ):
+        result = swap_medoids(points, greedy_medoids(points, 2).indices)
+    assert len(set(result.indices)) == 2

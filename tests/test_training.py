@@ -25,6 +25,7 @@ from noisyfit.noise import NoiseEstimate
 from noisyfit.noise.belief import Belief
 from noisyfit.training import screening
 from noisyfit.training.averaging import WeightAverage
+from noisyfit.training.checkpoint import NO_PROGRESS
 from noisyfit.training.coreset import (
     GROWTH_EPOCHS,
     SHARE_LIMITS,
@@ -803,9 +804,13 @@ def test_screening_goes_on_while_the_networks_learn_fast(
             self.n_judged += 1
             return np.eye(2)[np.where(agreeing, codes, 1 - codes)]
 
-    nets: Any = Scripted()
     ones = np.ones(100)
-    judged = screening._learn_given_labels(nets, codes, ones, ones, 3)
+    data = LabeledRows(as_rows(np.zeros((100, 1), np.float32), CPU), codes, ones, ones, 2)
+    rng = np.random.RandomState(0)
+    under_test = screening._Screening(data, network_settings(), CrossEntropy(), 3, rng)
+    nets: Any = Scripted()
+    under_test.nets = nets
+    judged: Any = under_test.learn_given_labels(3, NO_PROGRESS)
     assert nets.n_trained == n_epochs
     assert nets.n_judged == n_epochs - 1
     agreement = (judged.argmax(1) == codes).mean()

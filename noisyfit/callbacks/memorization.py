@@ -83,7 +83,7 @@ class MemorizationScoring(TruthCallback):
             Ignored.
         """
         super().on_train_begin(net, X, y, **kwargs)
-        self.rows_ = X
+        self._rows = X
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Predict all rows and record the shares.
@@ -95,7 +95,7 @@ class MemorizationScoring(TruthCallback):
         **kwargs : keywords
             Ignored.
         """
-        predicted = np.asarray(net.predict(self.rows_))
+        predicted = np.asarray(net.predict(self._rows))
         if predicted.ndim == 2:  # a plain skorch.NeuralNet predicts what its module returns
             predicted = predicted.argmax(axis=1)
         right = self.given_codes_ == self.true_codes_
@@ -119,4 +119,4 @@ class MemorizationScoring(TruthCallback):
         **kwargs : keywords
             Ignored.
         """
-        del self.rows_
+        del self._rows

@@ -97,8 +97,11 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -115,8 +118,11 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             dtype=dtype,
+            autocast=autocast,
             device=device,
+            accelerator=accelerator,
             random_state=random_state,
             verbose=verbose,
             **prefixed,
@@ -130,7 +136,7 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
         rate, records = self._rate(data, settings, np.random.RandomState(seed))
         self._start(data, settings, CrossEntropy(), fresh, twins=True)
         with self._recorded(data) as recorder:
-            self._run(data, self._plans(data, rate))
+            self._run(data, lambda epochs: self._plans(data, rate, epochs))
         self._begin_history(records)
         self._judge(data, recorder)
 
@@ -141,11 +147,17 @@ class CoTeachingClassifier(Published, WholeDataClassifier):
             return float(self.noise_rate), []
         n_folds = count_folds(self.cross_fit, len(data.used))
         noise, records = estimate_transition(
-            data, settings, "auto", n_folds=n_folds, epochs=self.estimation_epochs, rng=rng
+            data,
+            settings,
+            "auto",
+            n_folds=n_folds,
+            epochs=self.estimation_epochs,
+            rng=rng,
+            progress=self._progress,
         )
         return noise.rate, records
 
-    def _plans(self, data: LabeledRows, rate: float) -> Iterator[EpochPlan]:
-        for epoch in range(1, self.max_epochs + 1):
-            self.net_.drop_share = rate * min(1.0, epoch / self.ramp_epochs)
+    def _plans(self, data: LabeledRows, rate: float, epochs: range) -> Iterator[EpochPlan]:
+        for epoch in epochs:
+            self.net_.drop_share = rate * min(1.0, (epoch + 1) / self.ramp_epochs)
             yield data.every_row("co-teaching")

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
     check_is_fitted,
-    column_or_1d,
     validate_data,
 )
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
+from noisyfit.estimators.base.naming import naming
 from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
     to_host,
+    validate_labels,
     validate_sample_weight,
 )
 from noisyfit.estimators.medoids import (
@@ -194,13 +194,7 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         index = row_index(X, y)
         X = self._validate_rows(X, reset=True)
-        y = to_host(y)
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None.")
-        check_consistent_length(X, y)
-        y = column_or_1d(y, warn=True)
-        check_array(y, ensure_2d=False, dtype=None, input_name="y")
-        check_classification_targets(y)
+        y = validate_labels(y, X)
         codes, classes = encode_labels(y, None)
         estimator = LogisticRegression(max_iter=1000) if self.estimator is None else self.estimator
         weight = None
@@ -249,12 +243,17 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
         """Rows in the container they came in, if it can be indexed; the estimator checks more."""
-        (X,) = indexable(to_host(X))
-        if X is None or (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:
-            raise ValueError(f"X={X!r} holds 0 samples; at least 1 is required.")
-        if getattr(X, "ndim", 2) == 2:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        return X
+        with naming("X"):
+            (X,) = indexable(to_host(X))
+            if isinstance(X, Mapping) and not scipy.sparse.issparse(X):
+                raise TypeError("rows as a dict of arrays are for networks, not for an estimator.")
+            if X is None or getattr(X, "ndim", 2) == 0 or not hasattr(X, "__getitem__"):
+                raise ValueError(f"there are no rows in {X!r}, 0 samples; at least 1 is required.")
+            if (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:
+                raise ValueError("0 samples are given; at least 1 is required.")
+            if getattr(X, "ndim", 2) == 2:
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
 
     def _report_rows(
         self,
@@ -344,7 +343,6 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         if self.estimator is None:
             tags.input_tags.sparse = True
-        else:
-            inner = get_tags(self.estimator)
-            tags.input_tags = inner.input_tags
+        elif hasattr(self.estimator, "__sklearn_tags__") and not isinstance(self.estimator, type):
+            tags.input_tags = get_tags(self.estimator).input_tags
         return tags

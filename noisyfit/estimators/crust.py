@@ -222,8 +222,11 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -240,8 +243,11 @@ class CRUSTClassifier(Published, IncrementalClassifier):
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             dtype=dtype,
+            autocast=autocast,
             device=device,
+            accelerator=accelerator,
             random_state=random_state,
             verbose=verbose,
             **prefixed,
@@ -278,12 +284,16 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         rng = np.random.RandomState(seed)
         belief = None
         if self.trim == "auto" and self.cross_fit is not None:
-            belief = self._screen(data, settings, rng)
+            belief = self._progress.result("belief", lambda: self._screen(data, settings, rng))
         if fresh:
             self._begin(data, settings)
         phases = self._phases(data, rng, belief)
-        first_epoch = len(self.net_.history)
-        self._run(data, phases.plans(self.max_epochs, first_epoch))
+        n_before = len(self.net_.history)
+        self._run(
+            data,
+            lambda epochs: phases.plans(len(epochs), n_before + epochs.start),
+            parts={"phases": phases},
+        )
         if phases.coreset is None:  # stopped, or ended, within the warm-up
             phases.select(0)
         self._report(data, phases)
@@ -294,7 +304,8 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         if fresh:
             self._begin(data, settings.constant_rate())
         phases = self._phases(data, np.random.RandomState(seed), None)
-        self._run(data, phases.plans(1, len(self.net_.history)))
+        n_before = len(self.net_.history)
+        self._run(data, lambda epochs: phases.plans(1, n_before), 1)
 
     def _screen(
         self, data: LabeledRows, settings: NetworkSettings, rng: np.random.RandomState
@@ -311,6 +322,7 @@ class CRUSTClassifier(Published, IncrementalClassifier):
             believed_epochs=self.screening_epochs,
             matrix=check_matrix(self.transition_matrix, data.n_classes),
             rng=rng,
+            progress=self._progress,
         )
 
     def _begin(self, data: LabeledRows, settings: NetworkSettings) -> None:

@@ -15,6 +15,7 @@ from noisyfit.estimators.base.network import NetworkClassifier
 from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.whole_data import WholeDataClassifier
 from noisyfit.losses import DerivativeManipulation
+from noisyfit.training.checkpoint import Noted
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.recording import ProbabilityRecorder
@@ -127,8 +128,11 @@ class DMClassifier(Published, WholeDataClassifier, IncrementalClassifier):
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -145,8 +149,11 @@ class DMClassifier(Published, WholeDataClassifier, IncrementalClassifier):
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             dtype=dtype,
+            autocast=autocast,
             device=device,
+            accelerator=accelerator,
             random_state=random_state,
             verbose=verbose,
             **prefixed,
@@ -181,28 +188,38 @@ class DMClassifier(Published, WholeDataClassifier, IncrementalClassifier):
 
     def _train(self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool) -> None:
         self._start(data, settings, self._criterion(), fresh)
+        # The labels stay as wrong as they are, while a network that learns them by heart finds
+        # fewer and fewer of them wrong: the largest estimate so far counts.
+        noted = Noted(rate=None)
         with self._recorded(data) as recorder:
-            self._run(data, self._plans(data, recorder))
+            self._run(
+                data,
+                lambda epochs: self._plans(data, recorder, noted, epochs),
+                parts={"noted": noted},
+            )
+        self._renew_emphasis(noted)
         self.emphasis_ = self.net_.criterion_.emphasis
         self._judge(data, recorder)
 
-    def _plans(self, data: LabeledRows, recorder: ProbabilityRecorder) -> Iterator[EpochPlan]:
-        """Plan every epoch on all rows; between them, renew an automatic emphasis.
-
-        The labels stay as wrong as they are, while a network that learns them by heart finds
-        fewer and fewer of them wrong: the largest estimate so far counts.
-        """
-        rate = 0.0
-        for epoch in range(self.max_epochs):
+    def _plans(
+        self, data: LabeledRows, recorder: ProbabilityRecorder, noted: Noted, epochs: range
+    ) -> Iterator[EpochPlan]:
+        """Plan epochs on all rows; between them, renew an automatic emphasis."""
+        for epoch in epochs:
             if self._is_automatic() and epoch in ESTIMATES_BEFORE_EPOCHS:
-                rate = max(rate, self._estimate(data, recorder, data.used).rate)
-                self.net_.criterion_.emphasis = self._emphasis_for(rate)
+                rate = self._estimate(data, recorder, data.used).rate
+                noted["rate"] = rate if noted["rate"] is None else max(noted["rate"], rate)
+            self._renew_emphasis(noted)
             yield data.every_row()
+
+    def _renew_emphasis(self, noted: Noted) -> None:
+        if noted["rate"] is not None:
+            self.net_.criterion_.emphasis = self._emphasis_for(noted["rate"])
 
     def _train_once(
         self, data: LabeledRows, settings: NetworkSettings, seed: int, fresh: bool
     ) -> None:
         if fresh:
             self._start(data, settings.constant_rate(), self._criterion())
-        self._run(data, [data.every_row()])
+        self._run(data, lambda epochs: [data.every_row()], 1)
         self.emphasis_ = self.net_.criterion_.emphasis

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, take_rows
 from noisyfit.estimators.base.containers import with_index
-from noisyfit.estimators.base.validation import as_counts
+from noisyfit.estimators.base.naming import naming
+from noisyfit.estimators.base.validation import as_counts, to_host
 from noisyfit.estimators.out_of_fold import check_takes_weights, out_of_fold_probabilities
 from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
@@ -48,6 +48,18 @@ def with_every_class(
     added = [int(np.argmin(np.where(codes == code, norms, np.inf))) for code in lost]
     indices = np.concatenate([coreset.indices, np.array(added, dtype=np.int64)])
     return indices, np.concatenate([coreset.weights, np.ones(len(added))])
+
+
+def validate_gradients(estimator: GradientMedoids, X: Any, *, reset: bool) -> Any:
+    """Rows as scikit-learn checks them; sparse ones are for a classifier inside."""
+    with naming("X"):
+        return validate_data(
+            estimator,
+            to_host(X),
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            accept_sparse="csr" if estimator.estimator is not None else False,
+        )
 
 
 class GradientMedoids(BaseEstimator):
@@ -89,8 +101,6 @@ class GradientMedoids(BaseEstimator):
 
         Rows of weight zero are as if absent.
         """
-        if y is not None:
-            check_classification_targets(y)
         n_rows = X.shape[0]
         rows, counts = np.arange(n_rows), None
         if sample_weight is not None:

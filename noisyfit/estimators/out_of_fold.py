@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from noisyfit._compat import take_rows
+from noisyfit.estimators.base.naming import naming
 from noisyfit.training.folds import assign_folds
 
 
@@ -18,7 +19,8 @@ def fit_clone(
 ) -> Any:
     """A clone fitted on some rows, with their weights if there are any."""
     arguments = {} if sample_weight is None else {"sample_weight": sample_weight[rows]}
-    return clone(estimator).fit(take_rows(X, rows), y[rows], **arguments)
+    with naming("estimator", "X", "y", "sample_weight"):
+        return clone(estimator).fit(take_rows(X, rows), y[rows], **arguments)
 
 
 def check_takes_weights(estimator: Any, reason: str) -> None:
@@ -33,6 +35,12 @@ def check_takes_weights(estimator: Any, reason: str) -> None:
 def aligned_probabilities(fitted: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     """Probabilities (n, len(classes)) of a fitted classifier; 0 for classes it has not seen."""
     probabilities = fitted.predict_proba(X)
+    finite = np.isfinite(probabilities).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"estimator={fitted!r} gives probabilities that are NaN or infinite, in row "
+            f"{int(finite.argmin())}; scale X, or use another estimator."
+        )
     result = np.zeros((len(probabilities), len(classes)))
     result[:, np.searchsorted(classes, fitted.classes_)] = probabilities
     return result

@@ -84,8 +84,11 @@ class RobustLossClassifier(WholeDataClassifier):
         validation_fraction: float | None = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: Any = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -102,8 +105,11 @@ class RobustLossClassifier(WholeDataClassifier):
             validation_fraction=validation_fraction,
             warm_start=warm_start,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             dtype=dtype,
+            autocast=autocast,
             device=device,
+            accelerator=accelerator,
             random_state=random_state,
             verbose=verbose,
             **prefixed,
@@ -122,15 +128,16 @@ class RobustLossClassifier(WholeDataClassifier):
             criterion = self.net_.criterion_  # its parameters are in the optimizer
         self._start(data, settings, criterion, fresh)
         with self._recorded(data) as recorder:
-            self._run(data, self._plans(data, criterion, n_warmup))
+            self._run(data, lambda epochs: self._plans(data, criterion, n_warmup, epochs))
         if getattr(criterion, "needs_rows", False):
             # What it knew of every row need not be kept.
             self.net_.criterion = self.net_.criterion_ = CrossEntropy()
         self._judge(data, recorder)
 
-    def _plans(self, data: LabeledRows, criterion: nn.Module, n_warmup: int) -> Iterator[EpochPlan]:
-        for epoch in range(self.max_epochs):
-            now = warmup_criterion(criterion) if epoch < n_warmup else criterion
-            if epoch in (0, n_warmup):
-                self.net_.criterion_ = now.to(self.net_.device)
+    def _plans(
+        self, data: LabeledRows, criterion: nn.Module, n_warmup: int, epochs: range
+    ) -> Iterator[EpochPlan]:
+        warming_up = warmup_criterion(criterion).to(self.net_.device)
+        for epoch in epochs:
+            self.net_.criterion_ = warming_up if epoch < n_warmup else criterion
             yield data.every_row("warm-up" if epoch < n_warmup else "train")

@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from noisyfit._compat import StrOptions, fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.documentation import share_documentation
-from noisyfit.estimators.base.validation import to_host, validate_sample_weight
+from noisyfit.estimators.base.validation import validate_labels, validate_sample_weight
 from noisyfit.estimators.carried_weights import CarriedWeights
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     tag_estimator_needs,
+    validate_gradients,
 )
 
 
@@ -119,13 +120,8 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             The fitted sampler.
         """
         index = row_index(X, y)
-        X, y = validate_data(
-            self,
-            to_host(X),
-            to_host(y),
-            dtype=[np.float64, np.float32],
-            accept_sparse="csr" if self.estimator is not None else False,
-        )
+        X = validate_gradients(self, X, reset=True)
+        y = validate_labels(y, X)
         weight = None
         if sample_weight is not None:
             if isinstance(sample_weight, CarriedWeights):

@@ -8,16 +8,17 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.metrics import euclidean_distances
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from noisyfit._compat import fit_context, take_rows
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.documentation import share_documentation
-from noisyfit.estimators.base.validation import to_host
+from noisyfit.estimators.base.validation import validate_labels
 from noisyfit.estimators.medoids import (
     GradientMedoids,
     tag_estimator_needs,
+    validate_gradients,
 )
 
 
@@ -67,7 +68,9 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             The fitted selector.
         """
         index = row_index(X, y)
-        X, y = self._validate(X, y, reset=True)
+        X = validate_gradients(self, X, reset=True)
+        if y is not None:
+            y = validate_labels(y, X)
         self._select(X, y, None, index)
         self.medoids_ = take_rows(X, self.medoid_indices_)
         self._n_features_out = len(self.medoid_indices_)
@@ -87,19 +90,8 @@ class GradientMedoidSelector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             Distances from the medoids in the order of `medoid_indices_`.
         """
         check_is_fitted(self, "medoids_")
-        X, _ = self._validate(X, None, reset=False)
+        X = validate_gradients(self, X, reset=False)
         return euclidean_distances(X, self.medoids_)
-
-    def _validate(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        options = {
-            "reset": reset,
-            "dtype": [np.float64, np.float32],
-            "accept_sparse": "csr" if self.estimator is not None else False,
-        }
-        if y is None:
-            return validate_data(self, to_host(X), **options), None
-        X, y = validate_data(self, to_host(X), to_host(y), **options)
-        return X, y
 
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn what `fit` needs."""

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from noisyfit.losses.checks import check_sample_weight
 from noisyfit.weighting.checks import check_choice
 
 Reduction = Literal["none", "mean", "sum"]
@@ -47,12 +48,7 @@ class RowCriterion(nn.Module):
         Tensor of shape (n,), or a scalar
         """
         if sample_weight is not None:
-            sample_weight = sample_weight.to(losses)
-            if sample_weight.shape != losses.shape:
-                raise ValueError(
-                    f"sample_weight must have one entry per row, shape {tuple(losses.shape)}, got "
-                    f"{tuple(sample_weight.shape)}."
-                )
+            sample_weight = check_sample_weight(sample_weight, losses)
             losses = losses * sample_weight
         if self.reduction == "none":
             return losses

@@ -50,6 +50,20 @@ def check_indices(name: str, indices: Tensor, n_rows: int, stop: int) -> Tensor:
     return indices
 
 
+def check_sample_weight(sample_weight: Tensor, losses: Tensor) -> Tensor:
+    """Return weights of the dtype and on the device of the rows' losses, one for each."""
+    if not isinstance(sample_weight, Tensor):
+        raise TypeError(
+            f"sample_weight must be a torch tensor, got {type(sample_weight).__name__}."
+        )
+    if sample_weight.shape != losses.shape:
+        raise ValueError(
+            f"sample_weight must have one entry per row, shape {tuple(losses.shape)}, got "
+            f"{tuple(sample_weight.shape)}."
+        )
+    return sample_weight.to(losses)
+
+
 def check_soft_target(target: Tensor, logits: Tensor) -> Tensor:
     """Return class probabilities with the shape and dtype of the logits."""
     if target.shape != logits.shape:
@@ -77,7 +91,10 @@ def is_soft(target: Tensor) -> bool:
 
 def check_transition_matrix(matrix: Any) -> Tensor:
     """Return a float64 tensor (C, C), C >= 2, whose rows are probabilities."""
-    array = np.asarray(matrix, dtype=np.float64)
+    try:
+        array = np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"transition_matrix must hold numbers: {error}.") from error
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
         raise ValueError(
             "transition_matrix must have shape (n_classes, n_classes) with at least 2 classes, got "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from noisyfit.losses.checks import check_indices, check_logits
+from noisyfit.losses.checks import check_indices, check_logits, check_sample_weight
 
 # Relative to the square of the largest singular value there can be. Keeps the logarithm finite
 # where predictions of two classes are the same.
@@ -74,10 +74,12 @@ class DeterminantMutualInformation(nn.Module):
         n_classes = logits.shape[1]
         # Determinants of many classes are far below what float32 can tell apart.
         p = logits.double().softmax(dim=1)
-        weights = torch.ones_like(p[:, 0]) if sample_weight is None else sample_weight.to(p)
+        ones = torch.ones_like(p[:, 0])
+        weights = ones if sample_weight is None else check_sample_weight(sample_weight, ones)
         one_hot = torch.nn.functional.one_hot(target, n_classes).to(p)
         joint = one_hot.T @ (p * (weights / weights.sum()).unsqueeze(1))
-        joint = joint[joint.detach().sum(dim=1) > 0]
+        # Classes without a row are left out; a row that is NaN is not, or the loss would be finite.
+        joint = joint[joint.detach().sum(dim=1) != 0]
         gram = joint @ joint.T
         gram = gram + torch.eye(len(gram), dtype=p.dtype, device=p.device) * _RIDGE / n_classes**2
         return (-0.5 * torch.linalg.slogdet(gram).logabsdet).to(logits.dtype)

@@ -211,7 +211,7 @@ def _check(
 def noise_of_predictions(probabilities: Matrix, y: IntArray, weight: FloatArray) -> NoiseEstimate:
     """`estimate_noise` of predictions that are not needed any more: dense ones are overwritten."""
     p = check_probabilities(probabilities, overwrite=True)
-    return noise_from_joint(_anchor(p, y, weight))
+    return noise_from_joint(_anchor(p, y, check_sample_weight(weight, len(p))))
 
 
 def noise_from_joint(joint: FloatArray) -> NoiseEstimate:

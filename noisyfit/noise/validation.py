@@ -159,9 +159,13 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
         raise TypeError(f"sample_weight must be numeric, got dtype {weight.dtype}.")
     if weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {weight.shape}.")
-    weight = weight.astype(np.float64)
+    weight = weight.astype(np.float64, copy=False)
     if not np.isfinite(weight).all() or weight.min() < 0:
         raise ValueError("sample_weight must be finite and not negative.")
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-300 < total < 1e300:
+        raise ValueError(f"sample_weight sums to {total:g}; divide the weights by their mean.")
     return weight

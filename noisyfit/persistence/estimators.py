@@ -42,6 +42,8 @@ _IMBALANCED = "imblearn.pipeline"
 
 def _encode_own(value: Any, writer: Writer) -> dict[str, Json]:
     parameters = value.get_params(deep=False)
+    if "accelerator" in parameters:  # it belongs to the process that it was made in
+        parameters["accelerator"] = None
     attributes = {
         name: item
         for name, item in vars(value).items()

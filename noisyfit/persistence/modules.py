@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from noisyfit.persistence.names import MISSING, describe, public_class, public_name
+from noisyfit.storage.archive import joined
 from noisyfit.storage.codec import Codec, Json, Reader, Writer
 from noisyfit.storage.errors import LoadError
 from noisyfit.training.modules import MLP, ConvolutionNet, SparseLinear
@@ -105,7 +106,8 @@ def _is_rebuilt(module: nn.Module, writer: Writer, record: Json) -> bool:
     from noisyfit.persistence.registry import new_reader
 
     try:
-        rebuilt = build_layers(record, new_reader(writer.members, writer.tensors))
+        members = {name: joined(data) for name, data in writer.members.items()}
+        rebuilt = build_layers(record, new_reader(members, writer.tensors))
     except (LookupError, TypeError, ValueError, RuntimeError, AssertionError):
         return False  # torch says in its own ways that arguments are missing
     n_kept = len(rebuilt.state_dict())

@@ -29,7 +29,7 @@ from noisyfit.training.seeding import isolated_seed
 from noisyfit.training.twins import TwinNet, Twins
 
 _NETS: dict[str, type[PlannedNet]] = {"PlannedNet": PlannedNet, "TwinNet": TwinNet}
-_SETTINGS = ("lr", "batch_size", "dtype", "verbose")
+_SETTINGS = ("lr", "batch_size", "dtype", "autocast", "verbose")
 _OPTION_PREFIXES = ("optimizer__", "callbacks__", "iterator_train__", "iterator_valid__")
 # Set in training, and read by what comes after it.
 _STATE = ("diverged_", "stop_requested_", "drop_share")
@@ -52,6 +52,7 @@ def encode_net(net: PlannedNet, writer: Writer, n_classes: int) -> dict[str, Jso
             "callbacks": writer.encode(net.callbacks, "callbacks"),
             "state": {name: vars(net)[name] for name in _STATE if name in vars(net)},
             "history": writer.encode(net.history, "history"),
+            "scaler": net.scaler_.state_dict(),
         }
         return {**record, "optimizer": _encode_optimizer(net, writer)}
 
@@ -87,6 +88,8 @@ def decode_net(record: dict[str, Json], reader: Reader) -> PlannedNet:
     net.history_ = reader.decode(record["history"])
     vars(net).update({name: record["state"][name] for name in _STATE if name in record["state"]})
     net.plan_ = net.validation_plan_ = None
+    if record.get("scaler"):  # files of earlier versions have none
+        net.scaler_.load_state_dict(record["scaler"])
     if isinstance(optimizer, NotSaved):
         net.optimizer = net.optimizer_ = optimizer
     else:

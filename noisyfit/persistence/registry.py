@@ -26,6 +26,6 @@ def new_writer() -> Writer:
     return Writer(CODECS)
 
 
-def new_reader(members: dict[str, bytes], tensors: dict[str, Any], **options: Any) -> Reader:
+def new_reader(members: dict[str, bytearray], tensors: dict[str, Any], **options: Any) -> Reader:
     """A reader that knows all codecs."""
     return Reader({codec.tag: codec for codec in CODECS}, members, tensors, **options)

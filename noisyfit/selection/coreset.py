@@ -23,6 +23,7 @@ from noisyfit.selection.inputs import (
     as_random_state,
     as_sample_weight,
     check_k,
+    check_real,
     largest_remainders,
     rows_by_code,
     to_tensor,
@@ -161,7 +162,7 @@ def select_coreset(
     if not allowed.any():
         raise ValueError("candidates must leave at least one row of positive sample_weight.")
     rows_of_groups = [rows for _, rows in rows_by_code(codes, allowed)]
-    if not 0 <= outliers < 1:
+    if not 0 <= check_real(outliers, "outliers") < 1:
         raise ValueError(f"outliers must lie in [0, 1), got {outliers}.")
     if outliers and method == "all":
         raise ValueError(f'method="all" takes every candidate: leave out outliers={outliers}.')
@@ -256,7 +257,7 @@ def _sizes(
     if (k is None) == (fraction is None):
         raise ValueError(f"give exactly one of k and fraction, got k={k} and fraction={fraction}.")
     if fraction is not None:
-        if not 0 < fraction <= 1:
+        if not 0 < check_real(fraction, "fraction") <= 1:
             raise ValueError(f"fraction must lie in (0, 1], got {fraction}.")
         return np.maximum(1, np.rint(fraction * counts)).astype(np.int64)
     k = check_k(k, int(counts.sum()))

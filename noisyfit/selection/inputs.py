@@ -33,6 +33,8 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
             )
         return OuterProducts(left, right)
     tensor = values.detach() if isinstance(values, torch.Tensor) else _from_numpy(values, name)
+    if tensor.layout != torch.strided:
+        raise ValueError(f"{name} must be dense, got a sparse tensor; use .to_dense().")
     if tensor.is_complex():
         raise ValueError(f"{name} must be real numbers, got dtype {tensor.dtype}.")
     if tensor.dtype in (torch.float16, torch.bfloat16):
@@ -69,7 +71,9 @@ def _from_numpy(values: Any, name: str) -> torch.Tensor:
     elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     # torch wants native byte order, non-negative strides and, or it warns, writeable memory.
-    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    # (It makes a vector of a single number, which is none.)
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    array = native.reshape(array.shape)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -89,6 +93,14 @@ def as_sample_weight(sample_weight: Any, n: int) -> FloatVector:
         raise ValueError(f"sample_weight must not be negative, got a minimum of {weights.min()}.")
     if not weights.any():
         raise ValueError("sample_weight must not be zero everywhere: no row would be left.")
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    # They are multiplied with distances, in float32 where the points are, and added up.
+    if not 1e-18 < total < 1e18:
+        raise ValueError(
+            f"sample_weight sums to {total:g}, which is too small or too large to compute with in "
+            "single precision; divide the weights by their mean."
+        )
     return weights
 
 
@@ -127,6 +139,13 @@ def rows_by_code(codes: np.ndarray, used: np.ndarray | None) -> list[tuple[int, 
     rows = rows[np.argsort(small[rows], kind="stable")]
     present, starts = np.unique(codes[rows], return_index=True)
     return list(zip(present.tolist(), np.split(rows, starts[1:]), strict=True))
+
+
+def check_real(value: Any, name: str) -> float:
+    """Return a number as a float; NaN, infinity and its limits are for the caller to judge."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, got {value!r}.")
+    return float(value)
 
 
 def check_k(k: Any, n: int) -> int:
@@ -190,7 +209,13 @@ def as_random_state(random_state: Any) -> Random:
     """Return scikit-learn's RandomState for what it accepts, and a Generator as it is."""
     if isinstance(random_state, np.random.Generator):
         return random_state
-    return check_random_state(random_state)
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            "random_state must be None, a whole number from 0 to 2**32 - 1, a RandomState or a "
+            f"Generator, got {random_state!r}."
+        ) from error
 
 
 def spawn(random: Random, n: int) -> list[Random]:

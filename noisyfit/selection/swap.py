@@ -213,10 +213,11 @@ def _swap_listed(state: _Assignment) -> int:
     n_swaps = 0
     while True:
         swaps = _best_swaps(state, rows, near)
-        n_made = _make(state, near, swaps)
-        if not n_made:
+        before = state.total()
+        n_swaps += _make(state, near, swaps)
+        # Of points that coincide, changes by rounding can go round in a circle.
+        if not state.total() < before:
             return n_swaps
-        n_swaps += n_made
 
 
 def _best_swaps(state: _Assignment, rows: torch.Tensor, near: Neighbourhoods) -> _Swaps:
@@ -316,7 +317,13 @@ def _swap_in_blocks(state: _Assignment) -> int:
             change, place = changes.view(-1).min(dim=0)
             if not change < -state.least():
                 break
+            medoids, before = state.medoids.clone(), state.total()
             state.medoids[place % k] = rows[place.div(k, rounding_mode="floor")]
             state.assign()
+            if not state.total() < before:
+                # The change was one of rounding: points that coincide would swap for ever.
+                state.medoids = medoids
+                state.assign()
+                break
             n_swaps += 1
     return n_swaps

@@ -17,6 +17,7 @@ from noisyfit.selection.inputs import (
     as_codes,
     as_points,
     as_sample_weight,
+    check_real,
     rows_by_code,
     to_numpy,
 )
@@ -72,8 +73,10 @@ def keep_smallest(
     values = as_points(norms, "norms", ndim=1).cpu().numpy()
     n = len(values)
     codes = np.zeros(n, dtype=np.int64) if groups is None else as_codes(groups, n, "groups")
+    if np.ndim(share) == 0 and codes.max() >= n:  # one cut for each code would fill the memory
+        codes = np.unique(codes, return_inverse=True)[1]
     shares = _check_shares(share, int(codes.max()) + 1)
-    if not minimum >= 0:
+    if not check_real(minimum, "minimum") >= 0:
         raise ValueError(f"minimum must not be negative, got {minimum}.")
     weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
 
@@ -101,7 +104,10 @@ def _cut(values: np.ndarray, weights: FloatVector | None, target: float) -> floa
 
 
 def _check_shares(share: Any, n_groups: int) -> FloatVector:
-    shares = to_numpy(share).astype(np.float64)
+    given = to_numpy(share)
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"share must be a number, or one for each group, got {share!r}.")
+    shares = given.astype(np.float64)
     if shares.ndim == 0:
         shares = np.full(n_groups, shares)
     if shares.ndim != 1 or len(shares) < n_groups:

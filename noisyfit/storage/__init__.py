@@ -1,6 +1,7 @@
 """Objects in files, without pickle: what saving estimators and checkpoints of fits have in common.
 
-- ``archive``: a zip with its manifest, written atomically, refused where it was changed;
+- ``replacing``: files that appear whole or not at all, private until then;
+- ``archive``: a zip with its manifest, refused where it was changed;
 - ``codec``: objects to JSON and back by a closed list, with those of ``plain`` (Python) and
   ``arrays`` (numpy, scipy, torch).
 """

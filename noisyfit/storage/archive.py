@@ -7,21 +7,18 @@ them all with their SHA-256; that of the manifest is the comment of the zip.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import re
-import secrets
-import shutil
 import struct
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from noisyfit._version import __version__
 from noisyfit.storage.errors import LoadError
+from noisyfit.storage.replacing import replacing
 
 FORMAT = 1
 """Version of the format; one more with every change that older versions could not read."""
@@ -30,6 +27,7 @@ MANIFEST = "manifest.json"
 _MEMBER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)?")
 # No file that noisyfit writes has a time in it: the same estimator gives the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
+_PIECE = 2**20
 # What zipfile raises for bytes that are no proper zip, found by flipping them.
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -44,53 +42,67 @@ _ZIP_ERRORS = (
 )
 
 
+Content = bytes | bytearray | Sequence[bytes | memoryview]
+"""What a member holds, in one piece or several."""
+
+
 def write_archive(
     path: Path,
-    members: dict[str, bytes],
+    members: dict[str, Content],
     versions: dict[str, str],
     kind: str = "estimator",
+    *,
+    private: bool = False,
 ) -> None:
-    """Write members to a file that takes the place of ``path`` only when it is complete."""
+    """Write members to a file that takes the place of ``path`` only when it is complete.
+
+    ``private``: nobody else may read it.
+    """
     manifest = {
         "what": f"noisyfit {kind}",
         "format": FORMAT,
         "noisyfit": __version__,
         "written_with": versions,
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+        "sha256": {name: _sha256(content) for name, content in members.items()},
     }
     listing = json.dumps(manifest, indent=1).encode()
-    with _replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in {MANIFEST: listing, **members}.items():
+    with (
+        replacing(path, private=private) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, content in {MANIFEST: listing, **members}.items():
             assert _MEMBER_NAME.fullmatch(name), name
-            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
-        archive.comment = hashlib.sha256(listing).hexdigest().encode()
+            entry = zipfile.ZipInfo(name, _TIME)
+            entry.external_attr = 0o600 << 16
+            entry.file_size = sum(len(piece) for piece in _pieces(content))
+            with archive.open(entry, "w") as member:
+                for piece in _pieces(content):
+                    member.write(piece)
+        archive.comment = _sha256(listing).encode()
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
-    """A new file in the same folder; where the block ends well it takes the place of ``path``."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    with open(temporary, "xb") as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            if path.exists():
-                shutil.copymode(path, temporary)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+def _pieces(content: Content) -> Sequence[bytes | bytearray | memoryview]:
+    return [content] if isinstance(content, bytes | bytearray) else content
 
 
-def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:
+def joined(content: Content) -> bytearray:
+    """The bytes of a member in one piece."""
+    return bytearray().join(_pieces(content))
+
+
+def _sha256(content: Content) -> str:
+    digest = hashlib.sha256()
+    for piece in _pieces(content):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytearray]:
     """Members of a file of that kind that is whole and unchanged; raises `LoadError` otherwise."""
-    content = path.read_bytes()
-    members = _members(content, str(path))
+    members, comment = _members(path)
     if MANIFEST not in members:
         raise LoadError(f"{path} has no {MANIFEST}: noisyfit has not written it.")
-    manifest = _parse_manifest(members.pop(MANIFEST), content, path, kind)
+    manifest = _parse_manifest(bytes(members.pop(MANIFEST)), comment, path, kind)
     expected = manifest["sha256"]
     missing, extra = sorted(set(expected) - set(members)), sorted(set(members) - set(expected))
     if missing:
@@ -101,7 +113,7 @@ def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:
             "written. Save it again."
         )
     for name, data in members.items():
-        if hashlib.sha256(data).hexdigest() != expected[name]:
+        if _sha256(data) != expected[name]:
             raise LoadError(
                 f"{name} in {path} is not what was written (its SHA-256 differs): the file is "
                 "damaged or was changed. Copy or save it again."
@@ -109,7 +121,7 @@ def read_archive(path: Path, kind: str = "estimator") -> dict[str, bytes]:
     return members
 
 
-def _parse_manifest(listing: bytes, content: bytes, path: Path, kind: str) -> dict[str, Any]:
+def _parse_manifest(listing: bytes, comment: bytes, path: Path, kind: str) -> dict[str, Any]:
     changed = LoadError(
         f"The {MANIFEST} of {path} is not what was written: the file is damaged or was changed. "
         "Copy or save it again."
@@ -130,7 +142,7 @@ def _parse_manifest(listing: bytes, content: bytes, path: Path, kind: str) -> di
             f"noisyfit {__version__}, which reads formats up to {FORMAT}. Upgrade noisyfit to "
             f"{manifest.get('noisyfit')} or newer."
         )
-    if zipfile.ZipFile(io.BytesIO(content)).comment != hashlib.sha256(listing).hexdigest().encode():
+    if comment != _sha256(listing).encode():
         raise changed
     sums = manifest.get("sha256")
     if not isinstance(sums, dict) or not all(isinstance(entry, str) for entry in sums.values()):
@@ -138,19 +150,27 @@ def _parse_manifest(listing: bytes, content: bytes, path: Path, kind: str) -> di
     return manifest
 
 
-def _members(content: bytes, source: str) -> dict[str, bytes]:
-    """All members of a zip, by name."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            check_stored(archive, len(content), source)
-            return {entry.filename: archive.read(entry) for entry in archive.infolist()}
-    except LoadError:
-        raise
-    except _ZIP_ERRORS as error:
-        raise LoadError(
-            f"{source} is no complete zip file ({error}): it was not written by noisyfit, or "
-            "is damaged or truncated. Copy or save it again."
-        ) from error
+def _members(path: Path) -> tuple[dict[str, bytearray], bytes]:
+    """All members of a zip, by name, and its comment."""
+    members = {}
+    with open(path, "rb") as file:  # where there is none, Python's own error says so
+        try:
+            with zipfile.ZipFile(file) as archive:
+                check_stored(archive, os.fstat(file.fileno()).st_size, str(path))
+                for entry in archive.infolist():
+                    content = bytearray()
+                    with archive.open(entry) as member:  # zipfile compares its checksum at the end
+                        while piece := member.read(_PIECE):
+                            content += piece
+                    members[entry.filename] = content
+                return members, archive.comment
+        except LoadError:
+            raise
+        except _ZIP_ERRORS as error:
+            raise LoadError(
+                f"{path} is no complete zip file ({error}): it was not written by noisyfit, or "
+                "is damaged or truncated. Copy or save it again."
+            ) from error
 
 
 def check_stored(archive: zipfile.ZipFile, size: int, source: str) -> None:

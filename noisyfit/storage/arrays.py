@@ -34,18 +34,30 @@ _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 # ------------------------------------------------------------------------------------------ numpy
 
 
-def to_npy(array: np.ndarray) -> bytes:
-    """Bytes of a ``.npy`` file."""
+def to_npy(array: np.ndarray) -> list[bytes | memoryview]:
+    """The bytes of a ``.npy`` file in pieces; those of the array itself are not copied."""
     if array.size and not array.dtype.itemsize:
         raise TypeError(f"noisyfit.save takes no arrays of dtype {array.dtype}, of no bytes.")
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, array, allow_pickle=False)
-    return buffer.getvalue()
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        array = np.ascontiguousarray(array)
+    description = np.lib.format.header_data_from_array_1_0(array)
+    header = io.BytesIO()
+    try:
+        np.lib.format.write_array_header_1_0(header, description)
+    except ValueError:  # of very many columns with names
+        np.lib.format.write_array_header_2_0(header, description)
+    if not array.size:
+        return [header.getvalue()]
+    content = array.reshape(-1, order="F" if description["fortran_order"] else "C")
+    return [header.getvalue(), content.view(np.uint8).data]
 
 
-def from_npy(data: bytes, name: str) -> np.ndarray:
-    """Array in the bytes of a ``.npy`` file, which has to be as long as its header says."""
-    buffer = io.BytesIO(data)
+def from_npy(data: bytes | bytearray, name: str) -> np.ndarray:
+    """Array in the bytes of a ``.npy`` file, which has to be as long as its header says.
+
+    It lies where the bytes are if they can be changed (those of a file are for it alone).
+    """
+    buffer = io.BytesIO(data[:_LONGEST_HEADER])
     version = np.lib.format.read_magic(buffer)
     read = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -61,8 +73,10 @@ def from_npy(data: bytes, name: str) -> np.ndarray:
         )
     if 0 in shape:
         return np.zeros(shape, dtype, order="F" if fortran else "C")
-    flat = np.frombuffer(data, dtype, offset=buffer.tell()).copy()
-    return flat.reshape(shape, order="F" if fortran else "C")
+    flat = np.frombuffer(data, dtype, offset=buffer.tell())
+    return (flat if flat.flags.writeable else flat.copy()).reshape(
+        shape, order="F" if fortran else "C"
+    )
 
 
 def _encode_array(value: np.ndarray, writer: Writer) -> dict[str, Json]:
@@ -175,10 +189,10 @@ def write_tensors(tensors: dict[str, Tensor]) -> bytes:
     return save_tensors(tensors)
 
 
-def read_tensors(data: bytes) -> dict[str, Tensor]:
+def read_tensors(data: bytearray) -> dict[str, Tensor]:
     """Tensors of a safetensors file."""
     try:
-        return load_tensors(data)
+        return load_tensors(bytes(data))
     except (SafetensorError, KeyError, RuntimeError) as error:
         raise LoadError(f"{WEIGHTS} is no proper safetensors file ({error}).") from error
 

@@ -43,7 +43,8 @@ class Writer:
     """Collects what is written: JSON through `encode`, beside it members and tensors."""
 
     codecs: Sequence[Codec]
-    members: dict[str, bytes] = field(default_factory=dict)
+    members: dict[str, Any] = field(default_factory=dict)
+    """Bytes, or pieces of them, by name."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
     path: list[Step] = field(default_factory=list)
     """Where in the present estimator the object in hand lies, for messages and names."""
@@ -96,7 +97,7 @@ class Writer:
         names = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path]
         return "".join(names).removeprefix(".") or "the estimator"
 
-    def member(self, folder: str, suffix: str, data: bytes) -> str:
+    def member(self, folder: str, suffix: str, data: Any) -> str:
         """Name under which some bytes are kept."""
         name = _unused(f"{folder}/{self._label()}", self.members, suffix)
         self.members[name] = data
@@ -127,7 +128,7 @@ class Reader:
     """Makes objects from what `Writer` has collected, and from what the caller gives."""
 
     codecs: dict[str, Codec]
-    members: dict[str, bytes]
+    members: dict[str, bytearray]
     tensors: dict[str, Tensor]
     given: dict[str, Any] = field(default_factory=dict)
     """Parameters that the caller gives, in place of those that are not in the file."""
@@ -167,7 +168,7 @@ class Reader:
         """Objects by name."""
         return {name: self.decode(record) for name, record in records.items()}
 
-    def member(self, name: str) -> bytes:
+    def member(self, name: str) -> bytearray:
         """Bytes that lie beside the JSON."""
         self._taken.add(name)
         return self.members[name]

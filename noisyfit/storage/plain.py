@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections import OrderedDict
+from pathlib import Path, PurePath
 from typing import Any
 
 from sklearn.utils import Bunch
@@ -93,6 +95,12 @@ CODECS = (
     _items_codec(frozenset),
     Codec("dict", lambda value: type(value) is dict, _encode_dict, _decode_dict),
     Codec(
+        "ordered dict",
+        lambda value: type(value) is OrderedDict,
+        _encode_dict,
+        lambda record, reader: OrderedDict(_decode_dict(record, reader)),
+    ),
+    Codec(
         "bunch",
         lambda value: type(value) is Bunch,
         _encode_dict,
@@ -109,6 +117,12 @@ CODECS = (
         lambda value: type(value) is complex,
         lambda value, writer: {"parts": writer.encode([value.real, value.imag])},
         lambda record, reader: complex(*reader.decode(record["parts"])),
+    ),
+    Codec(
+        "path",
+        lambda value: isinstance(value, PurePath),
+        lambda value, writer: {"value": str(value)},
+        lambda record, reader: Path(record["value"]),
     ),
     Codec("date", lambda value: type(value) in _DATES.values(), _encode_date, _decode_date),
     Codec(

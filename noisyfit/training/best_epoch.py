@@ -30,7 +30,7 @@ class BestEpoch(Callback):
         loss = -loss if self.monitor == "valid_acc" else loss
         if loss < self.lowest_:
             self.lowest_ = loss
-            self.state_ = copy.deepcopy(net.module_.state_dict())
+            self.state_ = copy.deepcopy(dict(net.module_.state_dict()))
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Put the best weights back."""

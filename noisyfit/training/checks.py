@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -28,6 +30,12 @@ def first_output(output: Any) -> Any:
     return output[0] if isinstance(output, tuple) and output else output
 
 
+def logits_of(output: Any) -> Tensor:
+    """The logits of a module's output, in single precision at least: losses need that."""
+    logits: Tensor = first_output(output)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
 def check_batch_size(size: Any, name: str, n_rows: int) -> int:
     """A positive number of rows; -1 stands for all of them."""
     if not isinstance(size, Integral) or (size < 1 and size != -1):
@@ -40,7 +48,7 @@ def check_lr_schedule(schedule: str | dict[int, float]) -> str | dict[int, float
     if isinstance(schedule, dict):
         for epoch, factor in schedule.items():
             real = isinstance(factor, Real) and not isinstance(factor, bool)
-            if not (isinstance(epoch, Integral) and epoch > 0 and real and factor > 0):
+            if not (isinstance(epoch, Integral) and epoch > 0 and real and 0 < factor < math.inf):
                 raise ValueError(
                     "lr_schedule as a dict must map numbers of epochs to positive factors, such as "
                     f"{{80: 0.1, 100: 0.1}}; got {schedule!r}."
@@ -95,6 +103,16 @@ def check_optimizer(
         ) from error
 
 
+def check_single_step(optimizer: type[torch.optim.Optimizer], given: Any) -> None:
+    """Raise for an optimizer that computes gradients several times in a step, as LBFGS does."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise ValueError(
+            f"optimizer={given!r} asks for gradients more than once a step, which "
+            'autocast="float16" can\'t scale; use autocast="bfloat16" or None.'
+        )
+
+
 def check_callback_options(options: dict[str, Any], callbacks: list[Any]) -> None:
     """Raise for ``callbacks__<name>`` of a name that no callback has."""
     names = {item[0] for item in callbacks if isinstance(item, tuple)}
@@ -118,11 +136,12 @@ def check_module(module: nn.Module, data: LabeledRows) -> None:
     module = module.to(data.rows.device)
     training = module.training
     try:
-        output = apply_module(module.eval(), batch)
+        output = apply_module(module.eval(), batch, data.rows.autocast)
     except Exception as error:
+        mixed = "" if data.rows.autocast is None else f" under autocast to {data.rows.autocast}"
         raise ValueError(
-            f"module={type(module).__name__} fails on a batch of X of shape {_shape(batch)}: "
-            f"{error}"
+            f"module={type(module).__name__} fails on a batch of X of shape {_shape(batch)}"
+            f"{mixed}: {error}"
         ) from error
     finally:
         module.train(training)

@@ -24,6 +24,7 @@ from noisyfit.selection.proxies import LogitGradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import divergence, first_not_finite
 from noisyfit.training.plan import EpochPlan, Mixing
 from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import BULK_BATCH_SIZE
@@ -34,6 +35,9 @@ GROWTH_EPOCHS = 12
 TAKEOVER_EPOCHS = 8
 # Selections follow a running mean of the teacher's predictions: one epoch's are noisier.
 PREDICTION_MOMENTUM = 0.7
+
+# What changes from epoch to epoch.
+_CHANGING = ("coreset", "kept", "probabilities", "_own", "_total", "_n_predictions")
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,19 @@ class CoresetPhases:
                 self.select(since_warmup)
             yield self._plan(with_pseudo_labels=since_warmup >= self.warmup_epochs)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What is known about the rows, and where the generator is."""
+        return {
+            **{name: getattr(self, name) for name in _CHANGING},
+            "rng": self.rng,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what an earlier process knew."""
+        for name in _CHANGING:
+            setattr(self, name, state[name])
+        self.rng.set_state(state["rng"].get_state())
+
     def select(self, epochs_since_warmup: int) -> None:
         """Trim and cover by what is believed about the rows now."""
         options = self.options
@@ -127,14 +144,18 @@ class CoresetPhases:
         self.probabilities = self._posterior(believed)
         predicted = self.probabilities.argmax(axis=1) if options.group_by == "predicted" else None
         method = TrimAndCover(options.trim, options.selection, options.fraction)
-        self.kept, self.coreset = method.select(
-            _gradients(self.probabilities, self.codes),
-            self.codes,
-            self.codes if predicted is None else predicted,
-            self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None,
-            self.counts,
-            self.rng,
-        )
+        share = self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None
+        gradients = _gradients(self.probabilities, self.codes)
+        groups = self.codes if predicted is None else predicted
+
+        def select() -> tuple[np.ndarray, Coreset, np.random.RandomState]:
+            kept, coreset = method.select(
+                gradients, self.codes, groups, share, self.counts, self.rng
+            )
+            return kept, coreset, self.rng
+
+        # Of several processes one selects: those of one machine would get in each other's way.
+        self.kept, self.coreset, self.rng = self.data.rows.processes.on_main(select)
 
     def _add_to_total(self, believed: Any) -> None:
         """Add to the sum of what was believed so far, in its memory where nobody else uses that."""
@@ -152,6 +173,12 @@ class CoresetPhases:
         """Held-out probabilities at first, a running mean of the teacher's later on."""
         if self.teacher.module_ is not None:
             latest = self.predict()
+            if first_not_finite(latest) is not None:
+                raise divergence(
+                    "The predictions that rows are selected by are not finite",
+                    epochs_since_warmup + self.warmup_epochs,
+                    "selection",
+                )
             if self._own is None:
                 self._own = latest
             else:

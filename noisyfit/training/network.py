@@ -21,8 +21,10 @@ from noisyfit.training.checks import (
     check_batch_size,
     check_loader_options,
     check_row_losses,
-    first_output,
+    logits_of,
 )
+from noisyfit.training.distributed import ALONE, Processes
+from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
@@ -39,6 +41,16 @@ class EpochWatcher(Protocol):
         """Take note of an epoch that is over; True asks to stop."""
 
 
+class EpochKeeper(Protocol):
+    """Remembers a series of epochs, so that a later process can go on with it."""
+
+    def restore(self) -> None:
+        """Put everything back into the state of an earlier process, where there was one."""
+
+    def epoch_done(self, *, is_over: bool = False) -> None:
+        """Remember an epoch; ``is_over`` says that none is to follow."""
+
+
 class PlannedNet(skorch.NeuralNet):
     """A skorch net whose epochs follow an `EpochPlan` instead of a whole data set.
 
@@ -48,20 +60,33 @@ class PlannedNet(skorch.NeuralNet):
     """
 
     callbacks_: list[tuple[str, Callback]]
+    stop_requested_: bool = False
+    diverged_: bool = False
     plan_: EpochPlan | None
     validation_plan_: EpochPlan | None
     row_form_: RowForm  # what the network was built for
+    processes_: Processes = ALONE  # those that train it together, while they do
 
     def __init__(
         self,
         *args: Any,
         dtype: torch.dtype = torch.float32,
+        autocast: torch.dtype | None = None,
         transform: Callable[[Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.dtype = dtype
+        self.autocast = autocast
         self.transform = transform
         super().__init__(*args, **kwargs)
+
+    def initialize_optimizer(self, *args: Any, **kwargs: Any) -> PlannedNet:
+        """Make the optimizer, and what scales losses so that small gradients survive float16."""
+        super().initialize_optimizer(*args, **kwargs)
+        self.scaler_ = torch.amp.GradScaler(
+            torch.device(self.device).type, enabled=self.autocast == torch.float16
+        )
+        return self
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -73,42 +98,66 @@ class PlannedNet(skorch.NeuralNet):
         plans: Iterable[EpochPlan],
         validation: EpochPlan | None = None,
         watcher: EpochWatcher | None = None,
+        keeper: EpochKeeper | None = None,
     ) -> PlannedNet:
         """Run one epoch per plan, until they end or a callback or the ``watcher`` asks to stop.
 
         ``plans`` may be a generator: each plan is asked for when the epoch before it is over,
-        so it can depend on what the network has learned.
+        so it can depend on what the network has learned. With a ``keeper`` they are those of the
+        epochs that are left to do.
         """
+        self.processes_ = rows.processes
         self.validation_plan_ = validation
+        self.plan_ = None
         self.stop_requested_ = False
         self.diverged_ = False
         self.notify("on_train_begin", X=rows, y=None)
+        if keeper is not None:
+            keeper.restore()
         for plan in plans:
             check_batch_normalisation(self.module_, len(plan), "an epoch of a single row")
+            self.processes_.check_same_arrays(
+                "the rows of an epoch, or their weights", (plan.rows, plan.weights)
+            )
             self.plan_ = plan
             if watcher is not None:
                 watcher.begin_epoch()
             self.fit_loop(rows, epochs=1)
             if watcher is not None and watcher.end_epoch():
                 self.stop_requested_ = True
+            self.stop_requested_ = self.processes_.any(self.stop_requested_)
+            if keeper is not None:
+                keeper.epoch_done(is_over=self.stop_requested_)
             if self.stop_requested_:
                 break
-        self._check_finite(rows, plan.rows[:PREDICTION_BATCH_SIZE])
+        if self.plan_ is not None:
+            self._check_finite(rows, self.plan_.rows[:PREDICTION_BATCH_SIZE])
+        self.wind_up(rows)
+        return self
+
+    def wind_up(self, rows: Rows) -> None:
+        """End a training run, in the middle of an epoch if need be."""
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
-        return self
+        self.processes_ = ALONE
+
+    def forget_unfinished_epoch(self) -> int:
+        """Drop the record of an epoch that did not come to its end; number of those that did."""
+        if len(self.history) and "train_loss" not in self.history[-1]:
+            del self.history[-1]
+        return len(self.history)
 
     def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
         """Raise where the very last step diverged, which no loss shows."""
         if not predict_logits(self.module_, rows, index).isfinite().all():
-            self._raise_diverged("The logits are not finite")
+            self.raise_diverged("The logits are not finite")
 
-    def _raise_diverged(self, finding: str) -> None:
+    def raise_diverged(self, finding: str) -> None:
+        """Raise for something that is not finite; there is nothing to predict with any more."""
         self.diverged_ = True  # weights are trained in place: there is nothing to go back to
-        raise ValueError(
-            f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
-            "scale the features, or clip gradients with skorch.callbacks.GradientNormClipping."
-        )
+        remedy = 'take autocast="bfloat16", ' if self.autocast == torch.float16 else ""
+        phase = self.history[-1].get("phase", "training") if len(self.history) else "training"
+        raise divergence(finding, len(self.history), phase, self.lr, remedy)
 
     @contextmanager
     def temporary_callback(self, name: str, callback: Callback) -> Iterator[None]:
@@ -166,7 +215,7 @@ class PlannedNet(skorch.NeuralNet):
     def get_loss(  # noqa: D102
         self, y_pred: Tensor, y_true: BatchTargets, X: Any = None, training: bool = False
     ) -> Tensor:
-        logits = first_output(y_pred)
+        logits = logits_of(y_pred)
         if y_true.partner_codes is None:
             return self._losses(logits, y_true.labels, y_true.weights, y_true.rows, training).mean()
         assert y_true.share is not None
@@ -210,7 +259,51 @@ class PlannedNet(skorch.NeuralNet):
 
     def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
-        return apply_module(self.module_, x)
+        return apply_module(self.module_, x, self.autocast)
+
+    def batch_output(self, features: Features, targets: BatchTargets) -> Any:
+        """Output for all rows of a batch; of several processes, each has computed its share."""
+        processes = self.processes_
+        if not processes.are_many:
+            return self.infer(features)
+        n_rows = len(targets.rows)
+        with processes.own_stream(), processes.whole_batch(n_rows):
+            output = self.infer(features)
+        return self.gather_output(output, n_rows)
+
+    def gather_output(self, output: Any, n_rows: int) -> Any:
+        """Output for all rows of a batch, from what each process has got for its share."""
+        return self.processes_.gather_rows(logits_of(output), n_rows)
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and output of a batch that is not learned from."""
+        self._set_training(False)
+        features, targets = batch
+        with torch.no_grad():
+            output = self.batch_output(features, targets)
+            loss = self.get_loss(output, targets, X=features, training=False)
+        return {"loss": loss, "y_pred": output}
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Loss and gradients of a batch (those of float16 in spite of its small range)."""
+        self._set_training(True)
+        features, targets = batch
+        output = self.batch_output(features, targets)
+        loss = self.get_loss(output, targets, X=features, training=True)
+        self.scaler_.scale(loss).backward()
+        self.processes_.add_gradients(self.module_.parameters())
+        if self.scaler_.is_enabled():
+            self.scaler_.unscale_(self.optimizer_)  # callbacks see, and clip, the true ones
+        return {"loss": loss, "y_pred": output}
+
+    def _step_optimizer(self, step_fn: Callable[[], Tensor]) -> None:
+        """Step, unless a gradient of float16 overflowed: then the scale is lowered instead."""
+        if not self.scaler_.is_enabled():
+            super()._step_optimizer(step_fn)
+            return
+        step_fn()
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
 
     def _set_training(self, training: bool = True) -> None:
         """Switch the mode where it is another one; skorch goes through all modules every step."""
@@ -228,7 +321,7 @@ class PlannedNet(skorch.NeuralNet):
         losses: list[Tensor] = []
         sizes: list[int] = []
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        for batch in iterator:
+        for batch in self.processes_.with_own_draws(iterator, prefix, len(self.history)):
             features, targets = batch
             # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
             told = {"batch": (features, targets.labels), "training": training}
@@ -237,11 +330,13 @@ class PlannedNet(skorch.NeuralNet):
             losses.append(step["loss"].detach())
             sizes.append(len(targets.labels))
             if not training:
-                correct += (first_output(step["y_pred"]).argmax(1) == targets.labels).sum()
+                correct += (logits_of(step["y_pred"]).argmax(1) == targets.labels).sum()
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
-            self._raise_diverged(f"The {prefix} loss became {mean}")
+            self.raise_diverged(f"The {prefix} loss became {mean}")
+        if training and not weights_are_finite(self.module_, self.criterion_):
+            self.raise_diverged("The weights are not finite")
         self.history.record(prefix + "_loss", mean)
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:
@@ -267,7 +362,7 @@ def logit_blocks(
         parts: list[Tensor] = []
         n_numbers = 0
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(first_output(apply_module(module, block))[:n_real])
+            parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
             n_numbers += parts[-1].numel()
             if n_numbers >= NUMBERS_AT_A_TIME:
                 yield torch.cat(parts)

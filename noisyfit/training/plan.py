@@ -69,7 +69,11 @@ FetchedBatch = tuple[Tensor, Features, Features]
 
 
 class PlannedBatches(Dataset):
-    """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries."""
+    """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries.
+
+    Where several processes train together, the features are those of this one's share of the batch,
+    the targets those of all of it.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class PlannedBatches(Dataset):
         transform: Callable[[Features], Features] | None = None,
     ) -> None:
         self.rows = rows
+        self.part = rows.processes.share
         self.transform = transform
         self.device = device
         self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
@@ -109,10 +114,11 @@ class PlannedBatches(Dataset):
 
     def fetch(self, positions: Tensor) -> FetchedBatch:
         """What takes time where features are not in memory, and draws nothing at random."""
-        features = self.rows.fetch(self.row_numbers[positions])
+        own = self.part.of_batch(positions)
+        features = self.rows.fetch(self.row_numbers[own])
         if self.mixing is None:
             return positions, features, None
-        return positions, features, self.rows.fetch(self.partners[positions])
+        return positions, features, self.rows.fetch(self.partners[own])
 
     def finish(self, fetched: FetchedBatch) -> Batch:
         """The batch on the device, with all that the loss needs."""
@@ -124,10 +130,10 @@ class PlannedBatches(Dataset):
         )
         features = self._put(features)
         if self.mixing is not None:
-            share = self.share[positions].to(self.device)
+            share = self.share[self.part.of_batch(positions)].to(self.device)
             features = self.rows.mix(features, self._put(partner), share)
             targets.partner_codes = self.partner_codes[positions].to(self.device)
-            targets.share = share
+            targets.share = self.share[positions].to(self.device)
         return features, targets
 
     def _put(self, features: Features) -> Features:
@@ -221,8 +227,8 @@ class BatchIterator:
         return len(self.positions)
 
     def __iter__(self) -> Iterator[Batch]:
+        positions = list(self.positions)  # all drawn now, before anything else is
         if self.loader_options:
-            positions = list(self.positions)
             try:
                 loader = DataLoader(
                     FetchedBatches(self.batches),
@@ -235,4 +241,4 @@ class BatchIterator:
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
             return (self.batches.finish(fetched) for fetched in loader)
-        return (self.batches[positions] for positions in self.positions)
+        return (self.batches[some] for some in positions)

@@ -9,7 +9,7 @@ from torch import nn
 
 from noisyfit._peaked import MANY_COLUMNS, Matrix, PeakedRows, stack_rows
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.network import PREDICTION_BATCH_SIZE, predict_probabilities
 
 ROWS_AT_A_TIME = 2048
 
@@ -19,7 +19,23 @@ def predict_labeled(module: nn.Module, data: LabeledRows, index: np.ndarray, **o
 
     A dense array or, of many classes, those that each row is likeliest to be of and that of its
     given label: rows with few peaks, of which only a block at a time is ever dense.
+
+    Processes that train together each predict some of the rows, and all get them all, to the last
+    bit as one process alone would.
     """
+    processes = data.rows.processes
+    if not processes.are_many:
+        return _predict(module, data, index, **options)
+    size = options.get("batch_size", PREDICTION_BATCH_SIZE)
+    if data.n_classes > MANY_COLUMNS:
+        size = ROWS_AT_A_TIME
+    parts = processes.map_blocks(
+        lambda some: _predict(module, data, some, **options), np.asarray(index), size
+    )
+    return stack_rows(parts)
+
+
+def _predict(module: nn.Module, data: LabeledRows, index: np.ndarray, **options: Any) -> Any:
     if data.n_classes <= MANY_COLUMNS:
         return predict_probabilities(module, data.rows, index, **options)
     parts: list[Matrix] = []

@@ -10,7 +10,7 @@ import torch
 from skorch.callbacks import Callback
 
 from noisyfit._blocks import slices
-from noisyfit.training.checks import first_output
+from noisyfit.training.checks import logits_of
 
 
 class ProbabilityRecorder(Callback):
@@ -43,7 +43,7 @@ class ProbabilityRecorder(Callback):
         """Add the batch's probabilities."""
         if not training or rows is None:
             return
-        logits = first_output(y_pred)
+        logits = logits_of(y_pred)
         row_numbers = rows.numpy()
         self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
         self.count_[row_numbers] += 1

@@ -12,7 +12,9 @@ from noisyfit._peaked import Matrix, PeakedRows, stack_rows
 from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
+from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Noted, Part, Progress
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import first_not_finite
 from noisyfit.training.folds import assign_folds
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
@@ -41,6 +43,7 @@ def screen_rows(
     matrix: np.ndarray | str | None,
     rng: np.random.RandomState,
     records: list[Record] | None = None,
+    progress: Progress = NO_PROGRESS,
 ) -> Belief:
     """Belief about the rows ``data.used``, under a noise ``matrix`` as `believe` takes it.
 
@@ -53,16 +56,10 @@ def screen_rows(
 
     What a history can say about the epochs is added to ``records``.
     """
-    used = data.used
-    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
-    nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
-    judged = _learn_given_labels(nets, codes, weights, counts, given_epochs)
-    first = belief = believe(judged, codes, counts, matrix)
-    for _ in range(believed_epochs):
-        nets.train(belief.posterior, weights)
-        belief = believe(nets.judge(), codes, counts, matrix, first)
+    screening = _Screening(data, settings, criterion, n_folds, rng, matrix)
+    belief = screening.learn_beliefs(given_epochs, believed_epochs, progress)
     if records is not None:
-        records += nets.records
+        records += screening.nets.records
     return belief
 
 
@@ -87,42 +84,87 @@ def held_out_probabilities(
     n_folds: int,
     epochs: int,
     rng: np.random.RandomState,
+    progress: Progress = NO_PROGRESS,
 ) -> tuple[Matrix, list[Record]]:
     """Probabilities (n_used, n_classes) of the rows ``data.used`` as given labels teach them.
 
     Each by a network that was not trained on the row; and what to put into the history.
     """
-    used = data.used
-    codes, weights, counts = data.codes[used], data.weights[used], data.counts[used]
-    nets = _FoldNetworks(data, settings, criterion, assign_folds(codes, n_folds, rng))
-    return _learn_given_labels(nets, codes, weights, counts, epochs), nets.records
+    screening = _Screening(data, settings, criterion, n_folds, rng)
+    return screening.learn_given_labels(epochs, progress), screening.nets.records
 
 
-def _learn_given_labels(
-    nets: _FoldNetworks,
-    codes: np.ndarray,
-    weights: np.ndarray,
-    counts: np.ndarray,
-    n_epochs: int,
-) -> Matrix:
-    """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
+class _Screening:
+    """Networks of the folds as they learn, first from the labels, then from what they believe."""
 
-    Networks that have learned little yet judge worse than the labels they are to judge. Agreement
-    with labels never seen rises as long as there is something to learn, and not by memorising.
-    """
-    agreement = float(np.bincount(codes, counts).max() / counts.sum())  # by chance
-    for epoch in range(1, MAXIMUM_PROLONGATION * n_epochs + 1):
-        nets.train(codes, weights)
-        if epoch < n_epochs - 1:
-            continue
-        judged = nets.judge()
-        before, agreement = (
-            agreement,
-            float(np.average(judged.argmax(axis=1) == codes, weights=counts)),
+    def __init__(
+        self,
+        data: LabeledRows,
+        settings: NetworkSettings,
+        criterion: nn.Module,
+        n_folds: int,
+        rng: np.random.RandomState,
+        matrix: np.ndarray | str | None = None,
+    ) -> None:
+        used = data.used
+        self.codes, self.weights, self.counts = (
+            data.codes[used],
+            data.weights[used],
+            data.counts[used],
         )
-        if epoch >= n_epochs and agreement < before + FAST_RISE:
-            break
-    return judged
+        self.matrix = matrix
+        self.nets = _FoldNetworks(data, settings, criterion, assign_folds(self.codes, n_folds, rng))
+        # Agreement of the judgement with the labels; at first, by chance.
+        totals = np.bincount(self.codes, self.counts)
+        self.noted = Noted(agreement=float(totals.max() / self.counts.sum()), judged=None)
+
+    def learn_given_labels(self, n_epochs: int, progress: Progress) -> Matrix:
+        """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
+
+        Networks that have learned little yet judge worse than the labels they are to judge.
+        Agreement with labels never seen rises as long as there is something to learn, and not by
+        memorising.
+        """
+        run = progress.run("given labels", MAXIMUM_PROLONGATION * n_epochs, self._parts())
+        run.restore()
+        for epoch in run.remaining():
+            self.nets.train(self.codes, self.weights)
+            run.epoch_done(is_over=self._has_settled(epoch + 1, n_epochs))
+            if run.is_over:
+                break
+        judged: Matrix = self.noted["judged"]
+        return judged
+
+    def _has_settled(self, n_done: int, n_epochs: int) -> bool:
+        if n_done < n_epochs - 1:
+            return False
+        judged = self.nets.judge()
+        right = judged.argmax(axis=1) == self.codes
+        before, now = self.noted["agreement"], float(np.average(right, weights=self.counts))
+        self.noted.update(agreement=now, judged=judged)
+        return n_done >= n_epochs and now < before + FAST_RISE
+
+    def learn_beliefs(self, given_epochs: int, believed_epochs: int, progress: Progress) -> Belief:
+        """Learn from the labels, then from what is believed about them; the last belief."""
+        judged = progress.result(
+            "judgement", lambda: self.learn_given_labels(given_epochs, progress)
+        )
+        first = believe(judged, self.codes, self.counts, self.matrix)
+        believed = Noted(belief=first)
+        run = progress.run("beliefs", believed_epochs, {**self._parts(), "believed": believed})
+        run.restore()
+        for _ in run.remaining():
+            self.nets.train(believed["belief"].posterior, self.weights)
+            believed["belief"] = believe(
+                self.nets.judge(), self.codes, self.counts, self.matrix, first
+            )
+            run.epoch_done()
+        progress.forget("judgement")
+        belief: Belief = believed["belief"]
+        return belief
+
+    def _parts(self) -> dict[str, Part]:
+        return {"noted": self.noted, "nets": self.nets}
 
 
 class _FoldNetworks:
@@ -155,6 +197,17 @@ class _FoldNetworks:
         self.epoch += 1
         self.records.append(merged_record([net.history[-1] for net in self.nets], "estimation"))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Every network and what the history can say."""
+        nets = [NetState(net).state_dict() for net in self.nets]
+        return {"epoch": self.epoch, "records": self.records, "nets": nets}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over all networks."""
+        self.epoch, self.records = state["epoch"], state["records"]
+        for net, saved in zip(self.nets, state["nets"], strict=True):
+            NetState(net).load_state_dict(saved)
+
     def _n_passes(self, n_rows: int, batch_size: int) -> int:
         """Passes of the present epoch, such that those of all epochs so far add up."""
         n_steps = 1 if batch_size == -1 else math.ceil(n_rows / batch_size)
@@ -166,7 +219,7 @@ class _FoldNetworks:
         judged: Any = None
         places: list[np.ndarray] = []
         parts: list[Matrix] = []
-        for fold, teacher in zip(self.numbers, self.teachers, strict=True):
+        for fold, teacher, net in zip(self.numbers, self.teachers, self.nets, strict=True):
             unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
             part = predict_labeled(
@@ -176,6 +229,8 @@ class _FoldNetworks:
                 batch_size=BULK_BATCH_SIZE,
                 fixed_size=False,
             )
+            if first_not_finite(part) is not None:
+                net.raise_diverged("The predictions of held-out rows are not finite")
             if isinstance(part, PeakedRows):
                 parts.append(part)
                 places.append(unseen)

@@ -14,6 +14,7 @@ from noisyfit.training.checks import (
     check_callback_options,
     check_module,
     check_optimizer,
+    check_single_step,
 )
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.modules import MLP, ConvolutionNet, build_module
@@ -42,6 +43,7 @@ class NetworkSettings:
     batch_size: int
     device: torch.device
     dtype: torch.dtype
+    autocast: torch.dtype | None = None
     transform: Callable[[Any], Any] | None = None
     verbose: int = 0
     callbacks: list[Any] = field(default_factory=list)
@@ -86,6 +88,8 @@ class NetworkSettings:
         check_optimizer(
             optimizer, {"lr": self.lr, **options}, module, list(OPTIMIZERS), self.optimizer
         )
+        if self.autocast == torch.float16:
+            check_single_step(optimizer, self.optimizer)
         net = (TwinNet if twins else PlannedNet)(
             module,
             criterion=criterion,
@@ -94,6 +98,7 @@ class NetworkSettings:
             batch_size=self.batch_size,
             device=str(self.device),
             dtype=self.dtype,
+            autocast=self.autocast,
             transform=self.transform,
             verbose=self.verbose,
             callbacks=callbacks,
@@ -102,6 +107,7 @@ class NetworkSettings:
             **self.net_options,
         ).initialize()
         net.row_form_ = data.rows.form
+        data.rows.processes.start_alike(net.module_)
         check_callback_options(
             self.net_options, [*net._default_callbacks, *callbacks, *net.callbacks_]
         )

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from noisyfit.training.checks import check_row_losses, first_output
+from noisyfit.training.checks import check_row_losses, logits_of
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import BatchTargets
 
@@ -34,8 +34,8 @@ class Twins(nn.Module):
 
     def forward(self, *features: Any, **named: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Log of the mean probabilities (n, C), and the logits of both networks."""
-        first = first_output(self.first(*features, **named))
-        second = first_output(self.second(*features, **named))
+        first = logits_of(self.first(*features, **named))
+        second = logits_of(self.second(*features, **named))
         logs = torch.stack([first.log_softmax(dim=1), second.log_softmax(dim=1)])
         return logs.logsumexp(dim=0) - torch.log(logs.new_tensor(2.0)), first, second
 
@@ -62,6 +62,10 @@ class TwinNet(PlannedNet):
     """
 
     drop_share: float = 0.0
+
+    def gather_output(self, output: Any, n_rows: int) -> Any:
+        """Predictions and the logits of both networks for all rows of a batch."""
+        return tuple(self.processes_.gather_rows(part, n_rows) for part in output)
 
     def get_loss(  # noqa: D102
         self, y_pred: Any, y_true: BatchTargets, X: Any = None, training: bool = False

@@ -74,6 +74,9 @@ def normalize_weights(
                 "use normalize='batch' or None, or another density."
             )
         return weights / integral
+    if sample_weight is not None and not isinstance(sample_weight, Tensor):
+        kind = type(sample_weight).__name__
+        raise TypeError(f"sample_weight must be a torch tensor, got {kind}.")
     counts = torch.ones_like(weights) if sample_weight is None else sample_weight.to(weights)
     if counts.shape != weights.shape:
         raise ValueError(

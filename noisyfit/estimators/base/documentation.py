@@ -49,10 +49,25 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         Whether `fit` goes on from the current weights instead of starting anew.
     callbacks : list or None, default=None
         skorch callbacks, as instances or (name, instance) pairs.
+    checkpoint : path or None, default=None
+        Folder in which `fit` keeps checkpoints between its epochs. After a crash the same fit (same
+        data, parameters and folder) goes on from the last one and ends, on the CPU, with the same
+        result to the bit; any other fit is refused. ``{fit}`` in the name stands for letters that
+        are another for each fit, as searches need it. `partial_fit` keeps none.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network; X is converted to it.
+    autocast : {"bfloat16", "float16"} or None, default=None
+        Type in which torch computes the network's products (``torch.autocast``), in training and in
+        prediction; weights, losses and probabilities stay in `dtype`, which must be "float32".
+        Meant for GPUs that are faster in it. With "float16" the loss is scaled so that small
+        gradients don't vanish, but large values overflow; take "bfloat16" where the device has it.
     device : str or torch.device, default="cpu"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
+    accelerator : accelerate.Accelerator or None, default=None
+        For scripts that run in several processes, on as many GPUs or machines (``torchrun``,
+        ``accelerate launch``): all processes fit together, each on its share of every batch, and
+        end with the same estimator. Its device takes the place of `device`. It is not copied with
+        the estimator, nor saved.
     random_state : int, RandomState instance or None, default=None
         Source of initial weights, order of rows and all else random; an int makes fits
         reproducible. The global generators are left as they were.
@@ -97,6 +112,8 @@ classes_ : ndarray of shape (n_classes,)
         The fitted net; the network itself is ``net_.module_``.
     projection_ : ndarray or CSR matrix of shape (`n_features_in_`, n_components), or None
         What sparse rows are multiplied with before the default network sees them.
+    interrupted_ : bool
+        Whether Ctrl-C ended `fit` before its last epoch; set by `fit`.
     label_quality_ : ndarray or Series of shape (n_samples,)
         How far each row's given label is to be trusted: the probability, as believed, that it
         is right; set by `fit`. A Series with the index of X (or else of y), where that is pandas'.

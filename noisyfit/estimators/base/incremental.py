@@ -10,13 +10,15 @@ import numpy as np
 from noisyfit._compat import fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.network import NetworkClassifier
+from noisyfit.estimators.base.resuming import check_same_fit
 from noisyfit.estimators.base.validation import (
     encode_labels,
     validate_classes,
     validate_sample_weight,
 )
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.seeding import isolated_seed
+from noisyfit.training.distributed import processes_of
+from noisyfit.training.seeding import draw_seed, isolated_seed
 from noisyfit.training.settings import NetworkSettings
 
 Self = TypeVar("Self", bound="IncrementalClassifier")
@@ -73,8 +75,11 @@ class IncrementalClassifier(NetworkClassifier):
             self.projection_ = None  # the first part of the data may be too small to tell
         codes, all_classes = encode_labels(y, known)
         weights = validate_sample_weight(sample_weight, len(y))
-        data, settings, seed = self._prepare(
-            X, y, codes, all_classes, weights, one_class_will_do=True
+        processes = processes_of(self.accelerator)
+        seed = processes.from_main(draw_seed(self.random_state))
+        check_same_fit(self, X, codes, all_classes, weights, processes, fresh=fresh)
+        data, settings = self._prepare(
+            X, y, codes, all_classes, weights, seed, processes=processes, one_class_will_do=True
         )
         self.classes_ = all_classes
         with isolated_seed(seed, settings.device):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar
 
@@ -14,32 +15,43 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags
 from torch import nn
 
-from noisyfit._blocks import slices
-from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
-from noisyfit.estimators.base.atomic import all_or_nothing
-from noisyfit.estimators.base.containers import row_index, with_index
+from noisyfit._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    fit_context,
+)
+from noisyfit.estimators.base.atomic import FitInterrupted, all_or_nothing
+from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
 from noisyfit.estimators.base.prediction import NetworkPrediction
+from noisyfit.estimators.base.resuming import begin_progress
+from noisyfit.estimators.base.row_reports import RowReports
 from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
     combine_weights,
     encode_labels,
     shape_of_a_row,
+    validate_autocast,
     validate_callbacks,
     validate_device,
     validate_rows_and_labels,
     validate_sample_weight,
 )
-from noisyfit.noise import NoiseEstimate, label_quality
-from noisyfit.training.checks import check_lr_schedule
+from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
+from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.distributed import ALONE, Processes, processes_of
+from noisyfit.training.divergence import DivergenceError
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
 from noisyfit.training.projection import principal_directions
 from noisyfit.training.rows import are_images
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
-from noisyfit.training.seeding import RandomState, draw_seed, isolated_seed
+from noisyfit.training.seeding import RandomState, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
 
 Self = TypeVar("Self", bound="NetworkClassifier")
@@ -49,6 +61,7 @@ class NetworkClassifier(
     CallbackSupportMixin,
     PrefixedParameters,
     NetworkPrediction,
+    RowReports,
     ClassifierMixin,
     BaseEstimator,
     abc.ABC,
@@ -60,9 +73,11 @@ class NetworkClassifier(
 
     classes_: np.ndarray
     net_: PlannedNet
-    _fit_task: FitTask | None = None  # in `fit` only
+    # In `fit` only:
+    _fit_task: FitTask | None = None
+    _progress: Progress = NO_PROGRESS
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "module": [callable, type(None)],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
@@ -78,8 +93,11 @@ class NetworkClassifier(
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
+        "checkpoint": [str, os.PathLike, None],
         "dtype": [StrOptions({"float32", "float64"})],
+        "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "device": [str, torch.device],
+        "accelerator": [HasMethods(["gather", "prepare"]), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -98,8 +116,11 @@ class NetworkClassifier(
         validation_fraction: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
+        checkpoint: Any = None,
         dtype: str = "float32",
+        autocast: str | None = None,
         device: Any = "cpu",
+        accelerator: Any = None,
         random_state: RandomState = None,
         verbose: int = 0,
         **prefixed: Any,
@@ -115,8 +136,11 @@ class NetworkClassifier(
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.dtype = dtype
+        self.autocast = autocast
         self.device = device
+        self.accelerator = accelerator
         self.random_state = random_state
         self.verbose = verbose
         self._set_prefixed(prefixed)
@@ -155,7 +179,8 @@ class NetworkClassifier(
             The fitted estimator.
         """
         y = self._labels(X, y)
-        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs())
+        processes = processes_of(self.accelerator)
+        self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs(), processes)
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
         index = row_index(X, y)
         X, y = self._validate(X, y, fresh=fresh)
@@ -163,14 +188,37 @@ class NetworkClassifier(
         weights = validate_sample_weight(sample_weight, len(y))
         if fresh:
             # Any other module is given sparse rows as they are.
-            self.projection_ = None if self.module is not None else principal_directions(X, weights)
-        data, settings, seed = self._prepare(X, y, codes, classes, weights, index=index)
-        self.classes_ = classes
-        with isolated_seed(seed, settings.device):
-            self._train(data, settings, seed, fresh)
-        self._fit_task.end()
-        del self._fit_task
+            self.projection_ = None
+            if self.module is None:
+                self.projection_ = processes.on_main(lambda: principal_directions(X, weights))
+        device = processes.device or validate_device(self.device)
+        progress = begin_progress(
+            self, X, codes, classes, weights, device, processes=processes, fresh=fresh
+        )
+        try:
+            data, settings = self._prepare(
+                X, y, codes, classes, weights, progress.seed, index=index, processes=processes
+            )
+            self.classes_ = classes
+            self._progress = progress
+            with isolated_seed(progress.seed, device):
+                self._train(data, settings, progress.seed, fresh)
+            self._end_fit(self._fit_task)
+            progress.finish()
+        finally:
+            progress.close()
         return self
+
+    def _end_fit(self, task: FitTask) -> None:
+        self.interrupted_ = task.interrupted
+        task.end()
+        del self._fit_task, self._progress
+        if self.interrupted_:
+            again = " Fit again, on the same data, to go on." if self.checkpoint else ""
+            raise FitInterrupted(
+                f"{type(self).__name__}.fit was interrupted. The estimator can be used as it was "
+                f"after {self.n_iter_} epochs; its attribute interrupted_ is True.{again}"
+            )
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
         """Rows and labels, checked against those of an earlier fit that is to be continued."""
@@ -191,6 +239,11 @@ class NetworkClassifier(
                 f"dtype={self.dtype!r} differs from that of the network in training "
                 f"({self.net_.dtype}); fit anew with warm_start=False."
             )
+        if self.net_.autocast != (self.autocast and getattr(torch, self.autocast)):
+            raise ValueError(
+                f"autocast={self.autocast!r} differs from that of the network in training "
+                f"({self.net_.autocast}); fit anew with warm_start=False."
+            )
         return X, y
 
     def _prepare(
@@ -200,12 +253,15 @@ class NetworkClassifier(
         codes: np.ndarray,
         classes: np.ndarray,
         sample_weight: np.ndarray,
+        seed: int,
         *,
         index: Any = None,
+        processes: Processes = ALONE,
         one_class_will_do: bool = False,
-    ) -> tuple[LabeledRows, NetworkSettings, int]:
+    ) -> tuple[LabeledRows, NetworkSettings]:
         """Everything a training run needs, checked."""
-        device = validate_device(self.device)
+        device = processes.device or validate_device(self.device)
+        autocast = validate_autocast(self.autocast, self.dtype, device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))
         if n_present == 0:
@@ -218,9 +274,10 @@ class NetworkClassifier(
                 f"Rows of positive weight (sample_weight times class_weight) hold {n_present} "
                 "class(es) only; a classifier needs rows of at least two classes."
             )
-        seed = draw_seed(self.random_state)
+        rows = self._as_rows(X, device, getattr(torch, self.dtype), autocast)
+        rows.processes = processes
         data = LabeledRows(
-            self._as_rows(X, device, getattr(torch, self.dtype)),
+            rows,
             codes,
             weights,
             as_counts(sample_weight),
@@ -228,6 +285,9 @@ class NetworkClassifier(
             None if one_class_will_do else self._hold_out(codes, weights, seed),
             index,
         )
+        for prefix in ("iterator_train", "iterator_valid"):
+            size = self._prefixed_options(prefix).get("batch_size", -1)
+            check_batch_size(size, f"{prefix}__batch_size", len(codes))
         settings = NetworkSettings(
             module=self.module,
             optimizer=self.optimizer,
@@ -236,8 +296,9 @@ class NetworkClassifier(
             batch_size=self._batch_size(len(data.used)),
             device=device,
             dtype=getattr(torch, self.dtype),
+            autocast=autocast,
             transform=self.train_transform,
-            verbose=self.verbose,
+            verbose=self.verbose if processes.is_main else 0,
             callbacks=validate_callbacks(self.callbacks),
             module_options=self._prefixed_options("module"),
             optimizer_options=self._prefixed_options("optimizer"),
@@ -247,7 +308,7 @@ class NetworkClassifier(
                 for name, value in self._prefixed_options(prefix).items()
             },
         )
-        return data, settings, seed
+        return data, settings
 
     def _batch_size(self, n_rows: int) -> int:
         if self.batch_size == "auto":
@@ -300,16 +361,28 @@ class NetworkClassifier(
     def _run(
         self,
         data: LabeledRows,
-        plans: Iterable[EpochPlan],
+        plans: Callable[[range], Iterable[EpochPlan]],
         n_epochs: int | None = None,
         lr: float | None = None,
+        *,
+        name: str = "training",
+        parts: Mapping[str, Part] | None = None,
     ) -> None:
         """Run the planned epochs on ``net_``, with a schedule of its own from the full rate.
 
-        ``n_epochs`` and ``lr`` are those of the estimator unless a phase has others. Once a
-        callback of scikit-learn has asked to stop, no further phase is run.
+        ``plans`` gives the plans of the epochs of a range; all that changes in them, beside the
+        net, are ``parts``. ``n_epochs`` and ``lr`` are those of the estimator unless a phase, by
+        its ``name``, has others. Once Ctrl-C or a callback of scikit-learn has asked to stop, no
+        further phase is run.
         """
-        if self._fit_task is not None and self._fit_task.stopped:
+        task = self._fit_task
+        if task is not None and task.stopped:
+            return
+        n_epochs = self.max_epochs if n_epochs is None else n_epochs
+        watched: dict[str, Part] = {} if task is None else {"task": task}
+        kept = {"net": NetState(self.net_), **watched, **(parts or {})}
+        run = self._progress.run(name, n_epochs, kept)
+        if run.is_past:
             return
         # A schedule of an earlier fit has left its last learning rate in the optimizer.
         self.net_.set_params(lr=self.lr if lr is None else lr)
@@ -317,46 +390,29 @@ class NetworkClassifier(
             group["initial_lr"] = group["lr"]  # which torch's schedulers go by
         for _, callback in self.net_.callbacks_:
             if isinstance(callback, CosineSchedule):
-                callback.n_epochs = self.max_epochs if n_epochs is None else n_epochs
+                callback.n_epochs = n_epochs
             elif isinstance(callback, StepSchedule):
                 callback.active = lr is None
-        self.net_.train(data.rows, plans, data.validation_plan(), self._fit_task)
+        try:
+            self.net_.train(data.rows, plans(run.remaining()), data.validation_plan(), task, run)
+        except DivergenceError:  # a plan can find it out as well as the net
+            self.net_.diverged_ = True
+            raise
+        except KeyboardInterrupt:
+            if (
+                task is None
+                or data.rows.processes.are_many  # which wait for this one
+                or not self.net_.forget_unfinished_epoch()
+            ):
+                raise  # there is nothing to use yet
+            task.interrupt()
+            self.net_.wind_up(data.rows)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
 
-    def _report_rows(
-        self,
-        data: LabeledRows,
-        probabilities: Any,
-        noise: NoiseEstimate,
-        trusted: np.ndarray | None = None,
-    ) -> None:
-        """Set what the fit says about its rows, from probabilities (n_samples, n_classes).
-
-        The believed label is the most probable one, or the given one where ``trusted``.
-        """
-        self._report_labels(data, probabilities, trusted)
-        self._report_noise(noise)
-
-    def _report_labels(
-        self, data: LabeledRows, probabilities: Any, trusted: np.ndarray | None = None
-    ) -> None:
-        """Set the label believed for each row, and the trust in the given one."""
-        believed = probabilities.argmax(axis=1)
-        if trusted is not None:
-            believed = np.where(trusted, data.codes, believed)
-        quality = np.concatenate(
-            [
-                label_quality(probabilities[part], data.codes[part], "self_confidence")
-                for part in slices(*probabilities.shape)
-            ]
-        )
-        self.transduction_ = with_index(self.classes_[believed], data.index, "transduction")
-        self.label_quality_ = with_index(quality, data.index, "label_quality")
-
-    def _report_noise(self, noise: NoiseEstimate) -> None:
-        self.noise_rate_ = noise.rate
-        self.transition_matrix_ = noise.transition_matrix
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the accelerator behind, which belongs to the process that it was made in."""
+        return {**super().__getstate__(), "accelerator": None}
 
     def __sklearn_is_fitted__(self) -> bool:
         """Say whether there is a network to predict with."""

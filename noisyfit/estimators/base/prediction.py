@@ -15,6 +15,7 @@ from noisyfit.training.checks import check_batch_size, check_loader_options
 from noisyfit.training.network import PREDICTION_BATCH_SIZE, PlannedNet, joined, probability_blocks
 from noisyfit.training.projection import project
 from noisyfit.training.rows import Rows, are_images, as_rows
+from noisyfit.training.surroundings import plain_torch
 
 
 class NetworkPrediction:
@@ -60,8 +61,11 @@ class NetworkPrediction:
                 "give images of the same type."
             )
 
-    def _as_rows(self, X: Any, device: torch.device, dtype: torch.dtype) -> Rows:
-        return as_rows(self._projected(X), device, dtype, by_default=self.module is None)
+    def _as_rows(
+        self, X: Any, device: torch.device, dtype: torch.dtype, autocast: torch.dtype | None
+    ) -> Rows:
+        X = self._projected(X)
+        return as_rows(X, device, dtype, autocast, by_default=self.module is None)
 
     def _rows_to_predict(self, X: Any) -> Rows:
         """Rows like those of `fit`."""
@@ -69,7 +73,8 @@ class NetworkPrediction:
         dtype = str(self.net_.dtype).removeprefix("torch.")
         X = validate_rows(self, X, dtype=dtype, reset=False, loader_options=self._loader_options())
         self._check_row_shape(X)
-        return self._as_rows(X, torch.device(self.net_.device), self.net_.dtype)
+        net = self.net_
+        return self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
 
     def _probability_blocks(self, rows: Rows) -> Iterator[np.ndarray]:
         """Class probabilities of rows in order, some thousand of them at a time."""
@@ -101,7 +106,8 @@ class NetworkPrediction:
             the default network, a row's probabilities don't depend on the rows predicted with it.
         """
         rows = self._rows_to_predict(X)
-        return joined(self._probability_blocks(rows), len(rows))
+        with plain_torch(rows.device):
+            return joined(self._probability_blocks(rows), len(rows))
 
     def predict(self, X: Any) -> np.ndarray:
         """Most probable label of each row.
@@ -117,7 +123,8 @@ class NetworkPrediction:
             Labels, of the type they had in `fit`.
         """
         rows = self._rows_to_predict(X)
-        codes = [block.argmax(axis=1) for block in self._probability_blocks(rows)]
+        with plain_torch(rows.device):
+            codes = [block.argmax(axis=1) for block in self._probability_blocks(rows)]
         return self.classes_[np.concatenate(codes)]
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:

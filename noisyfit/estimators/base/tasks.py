@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from noisyfit._compat import begin_fit_task
+from noisyfit.training.distributed import ALONE, Processes
 
 
 class FitTask:
@@ -19,11 +20,23 @@ class FitTask:
         What callbacks are shown; ScoringMonitor computes its figures on it.
     n_epochs : int
         Epochs planned, of all phases together.
+    processes : Processes
+        Those that fit together: what a callback asks for in one of them counts in all.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_epochs: int) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        n_epochs: int,
+        processes: Processes = ALONE,
+    ) -> None:
         self.estimator = estimator
+        self.processes = processes
         self.stopped = False
+        self.interrupted = False
         self._epoch: Any = None
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
@@ -45,8 +58,20 @@ class FitTask:
             asked = self._epoch.call_on_fit_task_end(
                 **self._told, reconstruction_attributes=self._present
             )
-            self.stopped = self.stopped or asked
+            self.stopped = self.processes.any(self.stopped or asked)
         return self.stopped
+
+    def interrupt(self) -> None:
+        """Have no further epoch run, as the user has asked by Ctrl-C."""
+        self.stopped = self.interrupted = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether a callback has asked to stop."""
+        return {"stopped": self.stopped}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stop if a callback has asked an earlier process to."""
+        self.stopped = state["stopped"]
 
     def end(self) -> None:
         """Tell that the fit is over."""

@@ -62,4 +62,5 @@ class TransitionClassifier(WholeDataClassifier):
             n_folds=count_folds(self.cross_fit, len(data.used)),
             epochs=self.estimation_epochs,
             rng=rng,
+            progress=self._progress,
         )

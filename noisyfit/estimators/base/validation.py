@@ -21,7 +21,9 @@ from skorch.callbacks import Callback
 
 from noisyfit.estimators.base.datasets import is_dataset
 from noisyfit.estimators.base.mapped import check_mapped, would_be_copied
+from noisyfit.estimators.base.naming import naming
 from noisyfit.training.rows import DatasetItems, are_images, kept_type
+from noisyfit.training.surroundings import without_warning
 
 
 def to_host(values: Any) -> Any:
@@ -29,6 +31,8 @@ def to_host(values: Any) -> Any:
     if isinstance(values, torch.Tensor):
         if values.layout != torch.strided:
             raise TypeError("sparse torch tensors are not taken: use .to_dense() or scipy.sparse.")
+        if values.is_meta:
+            raise TypeError("tensors on the meta device hold no data.")
         if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
         return values.detach().cpu().numpy()
@@ -45,41 +49,46 @@ def validate_rows(
     which ``loader_options`` say how to fetch.
     """
     if is_dataset(X):
-        return _validate_items(estimator, DatasetItems(X, dtype, loader_options), reset=reset)
+        with naming("X"):
+            return _validate_items(estimator, DatasetItems(X, dtype, loader_options), reset=reset)
     if _holds_named_arrays(X):
         return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
-    X = to_host(X)
-    options = _row_options(X, dtype)
-    if would_be_copied(X, options["dtype"]):
-        return _validate_map(estimator, X, reset=reset, **options)
-    return validate_data(estimator, X, reset=reset, ensure_min_samples=1, **options)
+    with naming("X"):
+        X = to_host(X)
+        options = _row_options(X, dtype)
+        if would_be_copied(X, options["dtype"]):
+            check_mapped(X, estimator=estimator, input_name="X", **options)
+            X = validate_data(estimator, X, reset=reset, skip_check_array=True)
+        else:
+            X = validate_data(estimator, X, reset=reset, **options)
+        if 0 in X.shape[1:]:
+            raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
+    return X
 
 
 def validate_rows_and_labels(
     estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool, loader_options: Mapping[str, Any]
 ) -> tuple[Any, np.ndarray]:
     """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
-    y = to_host(y)
-    options = _row_options(X, dtype)
-    alone = is_dataset(X) or _holds_named_arrays(X) or would_be_copied(X, options["dtype"])
-    if alone:
-        X = validate_rows(estimator, X, dtype=dtype, reset=reset, loader_options=loader_options)
-        y = validate_data(estimator, y=y, reset=False)
-        check_consistent_length(*(X.values() if isinstance(X, dict) else [X]), y)
-    else:
-        X = to_host(X)
-        X, y = validate_data(estimator, X, y, reset=reset, **_row_options(X, dtype))
-    if not isinstance(X, dict) and 0 in X.shape[1:]:
-        raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
-    y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    return X, y
+    X = validate_rows(estimator, X, dtype=dtype, reset=reset, loader_options=loader_options)
+    return X, validate_labels(y, next(iter(X.values())) if isinstance(X, dict) else X)
 
 
-def _validate_map(estimator: Any, X: np.ndarray, *, reset: bool, **options: Any) -> np.ndarray:
-    check_mapped(X, estimator=estimator, input_name="X", **options)
-    checked: np.ndarray = validate_data(estimator, X, reset=reset, skip_check_array=True)
-    return checked
+def validate_labels(y: Any, X: Any) -> np.ndarray:
+    """Labels of a classification problem, one for each row of X."""
+    if y is None:
+        raise ValueError("This estimator requires y to be passed, but the target y is None.")
+    with naming("y"):
+        y = column_or_1d(to_host(y), warn=True)
+        check_array(y, ensure_2d=False, dtype=None, input_name="y")
+        check_consistent_length(X, y)
+        try:
+            check_classification_targets(y)
+        except TypeError as error:
+            raise TypeError(
+                f"y mixes labels that can't be sorted ({error}); use labels of one type."
+            ) from error
+    return y
 
 
 def _validate_items(estimator: Any, items: DatasetItems, *, reset: bool) -> DatasetItems:
@@ -160,7 +169,10 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+        weight = np.asarray(to_host(sample_weight))
+        if np.iscomplexobj(weight):  # numpy would drop the imaginary parts with a mere warning
+            raise TypeError(f"complex numbers of {weight.dtype}")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold numbers, one per row: {error}.") from error
     if weight.ndim == 0:
@@ -183,6 +195,18 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
         )
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one row must count.")
+    return _check_scale(weight, "sample_weight")
+
+
+def _check_scale(weight: np.ndarray, name: str) -> np.ndarray:
+    """Raise where the weights can't be added up, or divided by their mean."""
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-300 < total < 1e300:
+        raise ValueError(
+            f"{name} sums to {total:g}, which is too near to the ends of float64 to compute with; "
+            "divide the weights by their mean."
+        )
     return weight
 
 
@@ -214,7 +238,10 @@ def combine_weights(
         numbers = all(isinstance(w, Real) for w in class_weight.values())
         if not numbers or any(not np.isfinite(w) or w < 0 for w in class_weight.values()):
             raise ValueError(f"class_weight must be finite and not negative, got {class_weight!r}.")
-        return sample_weight * compute_sample_weight(class_weight, y)
+        with np.errstate(over="ignore"):
+            product = sample_weight * compute_sample_weight(class_weight, y)
+        # That all are zero is for the caller to say.
+        return _check_scale(product, "sample_weight * class_weight") if product.any() else product
     # "balanced" counts rows by their weight, so that a weight of two equals two copies.
     codes = np.searchsorted(classes, y)
     totals = np.bincount(codes, weights=sample_weight, minlength=len(classes))
@@ -295,3 +322,27 @@ def validate_device(device: Any) -> torch.device:
     elif checked.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={device!r} is not supported: use 'cpu', 'cuda' or 'mps'.")
     return checked
+
+
+def validate_autocast(autocast: str | None, dtype: str, device: torch.device) -> torch.dtype | None:
+    """The type that products are computed in, which torch must be able to do on the device."""
+    if autocast is None:
+        return None
+    if dtype != "float32":
+        raise ValueError(
+            f"autocast={autocast!r} computes less precisely than dtype={dtype!r} asks for; use "
+            'dtype="float32", or autocast=None.'
+        )
+    wanted: torch.dtype = getattr(torch, autocast)
+    with without_warning():  # torch warns and goes on without
+        try:
+            with torch.autocast(device.type, dtype=wanted):
+                supported = torch.is_autocast_enabled(device.type)
+        except RuntimeError:
+            supported = False
+    if not supported:
+        raise ValueError(
+            f"autocast={autocast!r} is not supported on device={str(device)!r} by torch "
+            f"{torch.__version__}; use the other type, or None."
+        )
+    return wanted

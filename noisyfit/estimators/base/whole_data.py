@@ -51,7 +51,7 @@ class WholeDataClassifier(NetworkClassifier):
             if keep_best is not None and data.validation is not None:
                 best = self.net_.temporary_callback("best_epoch", BestEpoch(keep_best))
                 stack.enter_context(best)
-            self._run(data, [plan] * n_epochs, n_epochs, lr)
+            self._run(data, lambda epochs: [plan] * len(epochs), n_epochs, lr, name=phase)
 
     def _begin_history(self, records: list[Record]) -> None:
         """Put epochs of helper networks before those of the network."""

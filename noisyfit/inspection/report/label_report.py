@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from noisyfit.noise.label_text import label_texts
+from noisyfit.storage.replacing import replacing
 
 from .contents import describe_rows
 from .judgement import Judgement, judge_by_estimator, judge_by_predictions
@@ -284,12 +285,8 @@ class LabelReport:
             raise FileExistsError(
                 f"path={str(path)!r} exists; choose another one or pass overwrite=True."
             )
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-        try:
-            unfinished.write_text(self.html, encoding="utf-8")
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.write(self.html.encode())
         return path
 
     def __repr__(self) -> str:

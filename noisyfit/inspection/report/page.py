@@ -52,7 +52,9 @@ def render_page(title: str, summary: str, data: dict[str, Any]) -> str:
         "script": script,
     }
     # In one pass, so that no data are taken for a place to fill.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _template("report.html"))
+    page = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _template("report.html"))
+    # Half a surrogate pair, in the name of a file say, is nothing that UTF-8 can write.
+    return page.encode("utf-8", "replace").decode()
 
 
 def as_json_block(data: Any) -> str:

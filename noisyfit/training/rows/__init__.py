@@ -53,14 +53,24 @@ def as_rows(
     features: Any,
     device: torch.device,
     dtype: torch.dtype = torch.float32,
+    autocast: torch.dtype | None = None,
     *,
     by_default: bool = False,
 ) -> Rows:
     """Rows of a validated numpy array, scipy sparse matrix, dict of arrays or Dataset's items.
 
-    ``dtype`` is what bytes become, and the numbers of memory maps; ``by_default`` as in
+    ``dtype`` is what bytes become, and the numbers of memory maps; ``autocast`` is as in
+    `apply_module`, ``by_default`` as in
     `are_images`.
     """
+    rows = _in_their_form(features, device, dtype, by_default=by_default)
+    rows.autocast = autocast
+    return rows
+
+
+def _in_their_form(
+    features: Any, device: torch.device, dtype: torch.dtype, *, by_default: bool
+) -> Rows:
     if isinstance(features, dict):
         parts = {name: _readable(array, dtype, named=True) for name, array in features.items()}
         return NamedRows(parts, device)

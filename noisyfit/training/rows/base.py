@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from noisyfit.training.distributed import ALONE, Processes
+
 # What a module is given: a tensor, or a dict of tensors by name.
 Features = Any
 
@@ -34,9 +36,17 @@ class RowForm:
     names: tuple[str, ...] = ()
 
 
-def apply_module(module: nn.Module, batch: Features) -> Any:
-    """Output of a module for a batch; named tensors are its keywords."""
-    return module(**batch) if isinstance(batch, dict) else module(batch)
+def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | None = None) -> Any:
+    """Output of a module for a batch; named tensors are its keywords.
+
+    ``autocast`` is the type that products are computed in, if not that of the weights.
+    """
+    named = isinstance(batch, dict)
+    if autocast is None:
+        return module(**batch) if named else module(batch)
+    device = next(iter(batch.values())).device if named else batch.device
+    with torch.autocast(device.type, dtype=autocast):
+        return module(**batch) if named else module(batch)
 
 
 class Rows(abc.ABC):
@@ -46,6 +56,8 @@ class Rows(abc.ABC):
     device: torch.device
     #: Options of a ``DataLoader`` that fetches blocks; none where that takes no time.
     loader_options: Mapping[str, Any] = MappingProxyType({})
+    autocast: torch.dtype | None = None  # what a module's products with the rows are computed in
+    processes: Processes = ALONE  # those that train on the rows together
 
     @abc.abstractmethod
     def fetch(self, index: Tensor) -> Features:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 from noisyfit.training.rows.base import Rows
 from noisyfit.training.rows.dataset import DatasetItems
 from noisyfit.training.rows.mapped import ConvertedMap, is_mapped
+from noisyfit.training.surroundings import without_warning
 
 
 class DenseRows(Rows):
@@ -25,9 +25,8 @@ class DenseRows(Rows):
     ) -> None:
         self.features: Tensor | ConvertedMap | DatasetItems
         if isinstance(features, np.ndarray):
-            with warnings.catch_warnings():
-                # Read-only arrays (memory maps) are only ever read here.
-                warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            # Read-only arrays (memory maps) are only ever read here.
+            with without_warning("The given NumPy array is not writable"):
                 tensor = torch.from_numpy(features)
             self.features = tensor if is_mapped(features) else tensor.to(device)
         else:

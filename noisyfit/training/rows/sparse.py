@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from noisyfit.training.rows.base import RowForm, Rows
+from noisyfit.training.surroundings import without_warning
 
 
 class SparseRows(Rows):
@@ -61,8 +61,7 @@ class SparseRows(Rows):
         shape: tuple[int, int],
         device: torch.device | None = None,
     ) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        with without_warning("Sparse CSR tensor support is in beta"):
             return torch.sparse_csr_tensor(
                 torch.as_tensor(starts, dtype=torch.int64),
                 torch.as_tensor(columns, dtype=torch.int64),
