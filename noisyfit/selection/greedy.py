@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from noisyfit.selection.covering import Covering
-from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances, Points, Storage
+from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances, Storage
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -152,9 +152,12 @@ def greedy_medoids(
 
 
 class Group(NamedTuple):
-    """Points (n, d) among which k medoids are chosen, those at `start` included."""
+    """Points (n, d) among which k medoids are chosen, those at `start` included.
 
-    points: Points
+    Before they are worked on, points may be a `noisyfit.selection.parallel.PartOfRows`.
+    """
+
+    points: Any
     weights: torch.Tensor
     k: int
     start: Sequence[int] = ()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from noisyfit._blocks import slices
 from noisyfit.selection.products import OuterProducts
 
 FloatVector: TypeAlias = NDArray[np.float64]
@@ -45,9 +46,17 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
         raise ValueError(f"{name} must have {ndim} dimension(s), got {tensor.ndim}.{hint}")
     if 0 in tensor.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(tensor.shape)}.")
-    if not torch.isfinite(tensor).all():
+    if not _is_finite(tensor):
         raise ValueError(f"{name} must be finite, but contains NaN or infinity.")
     return tensor
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether all entries are; looks at a block at a time, since torch makes copies for it."""
+    if tensor.device.type != "cpu":
+        return bool(torch.isfinite(tensor).all())
+    parts = slices(len(tensor), tensor[0].numel())
+    return all(bool(torch.isfinite(tensor[part]).all()) for part in parts)
 
 
 def _from_numpy(values: Any, name: str) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from noisyfit._peaked import Matrix, stack_rows
+from noisyfit._peaked import Matrix, PeakedRows, stack_rows
 from noisyfit.losses import SymmetricCrossEntropy
 from noisyfit.noise.belief import Belief, believe
 from noisyfit.training.averaging import WeightAverage
@@ -216,7 +216,9 @@ class _FoldNetworks:
 
     def judge(self) -> Matrix:
         """Probabilities (n_used, n_classes) of every row by the teacher that never saw it."""
-        parts, places = [], []
+        judged: Any = None
+        places: list[np.ndarray] = []
+        parts: list[Matrix] = []
         for fold, teacher, net in zip(self.numbers, self.teachers, self.nets, strict=True):
             unseen = np.flatnonzero(self.folds == fold)
             assert teacher.module_ is not None
@@ -229,6 +231,13 @@ class _FoldNetworks:
             )
             if first_not_finite(part) is not None:
                 net.raise_diverged("The predictions of held-out rows are not finite")
-            parts.append(part)
-            places.append(unseen)
+            if isinstance(part, PeakedRows):
+                parts.append(part)
+                places.append(unseen)
+                continue
+            if judged is None:
+                judged = np.empty((len(self.folds), part.shape[1]))
+            judged[unseen] = part
+        if judged is not None:
+            return judged
         return stack_rows(parts)[np.argsort(np.concatenate(places))]

@@ -14,6 +14,8 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
+from noisyfit.training.rows import DatasetItems
+
 _BLOCK_BYTES = 2**26
 _DEEPEST = 6
 
@@ -94,6 +96,8 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(f"objects {value.shape}".encode())
         for item in value.ravel().tolist():
             digest.update(f"{type(item).__name__} {item!r};".encode())
+    elif isinstance(value, DatasetItems):
+        _feed(digest, value.dataset)
     elif isinstance(value, torch.utils.data.Dataset):
         # Its items may differ from one time to the next; their number does not.
         digest.update(f"dataset {type(value).__qualname__} {len(value)}".encode())  # type: ignore[arg-type]
