@@ -23,6 +23,7 @@ from stress.fits import FITS, outcome, table
 from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier, load, save
 from noisyfit.storage.errors import LoadError
 from noisyfit.training.checkpoint import CheckpointFolder, describe_value, progress
+from noisyfit.training.checkpoint import folder as folder_module
 
 STRESS = Path(__file__).parent / "stress"
 
@@ -307,6 +308,34 @@ def test_what_a_killed_write_has_left_is_removed(tmp_path: Path) -> None:
     (left / "checkpoint-00000001.noisyfit").write_bytes(b"half")
     dm(checkpoint=tmp_path).fit(*table())
     assert not left.exists()
+
+
+def test_a_full_disk_does_not_end_the_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, done = folder_module.write_archive, [0]
+
+    def write(*args: Any, **kwargs: Any) -> None:
+        done[0] += 1
+        if done[0] in (2, 3):
+            raise OSError(28, "No space left on device")
+        real(*args, **kwargs)
+
+    X, y = table()
+    monkeypatch.setattr(folder_module, "write_archive", write)
+    with pytest.warns(UserWarning, match="could not be written .*No space.* The fit goes on"):
+        estimator = dm(checkpoint=tmp_path).fit(X, y)
+    assert outcome(estimator, X) == outcome(dm().fit(X, y), X)
+    assert len(list(tmp_path.glob("*.noisyfit"))) == 2
+
+
+def test_a_drive_without_locks_is_used_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lock(file: Any) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(folder_module, "_lock", lock)
+    with pytest.warns(UserWarning, match="can't be locked .*No locks available"):
+        dm(checkpoint=tmp_path).fit(*table())
 
 
 def test_writes_take_a_small_share_of_the_time(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -361,7 +362,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def noted(phases: CoresetPhases, epochs: int) -> None:
         select(phases, epochs)
         kept.append(phases.probabilities)
-        kept.append(phases.mean_probabilities)
+        kept.append(copy.deepcopy(phases).end())
 
     def checked(*arguments: Any, **options: Any) -> np.ndarray:
         block = predict(*arguments, **options)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags, check_random_state, get_tags, indexable
@@ -18,6 +20,7 @@ from sklearn.utils.validation import (
 from noisyfit._compat import HasMethods, Interval, StrOptions, fit_context
 from noisyfit.estimators.base.atomic import all_or_nothing
 from noisyfit.estimators.base.containers import row_index, with_index
+from noisyfit.estimators.base.naming import naming
 from noisyfit.estimators.base.validation import (
     as_counts,
     encode_labels,
@@ -240,12 +243,17 @@ class CoresetClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _validate_rows(self, X: Any, *, reset: bool) -> Any:
         """Rows in the container they came in, if it can be indexed; the estimator checks more."""
-        (X,) = indexable(to_host(X))
-        if X is None or (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:
-            raise ValueError(f"X={X!r} holds 0 samples; at least 1 is required.")
-        if getattr(X, "ndim", 2) == 2:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        return X
+        with naming("X"):
+            (X,) = indexable(to_host(X))
+            if isinstance(X, Mapping) and not scipy.sparse.issparse(X):
+                raise TypeError("rows as a dict of arrays are for networks, not for an estimator.")
+            if X is None or getattr(X, "ndim", 2) == 0 or not hasattr(X, "__getitem__"):
+                raise ValueError(f"there are no rows in {X!r}, 0 samples; at least 1 is required.")
+            if (X.shape[0] if hasattr(X, "shape") else len(X)) == 0:
+                raise ValueError("0 samples are given; at least 1 is required.")
+            if getattr(X, "ndim", 2) == 2:
+                validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
 
     def _report_rows(
         self,

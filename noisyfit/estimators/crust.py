@@ -9,12 +9,13 @@ import numpy as np
 from torch import nn
 
 from noisyfit._compat import Interval, StrOptions
+from noisyfit._peaked import stack_rows
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.incremental import IncrementalClassifier
 from noisyfit.estimators.base.published import Published
 from noisyfit.losses import CRITERION_NAMES
-from noisyfit.noise import estimate_noise
 from noisyfit.noise.belief import Belief, check_matrix, posterior
+from noisyfit.noise.estimate import noise_of_predictions
 from noisyfit.selection import SELECTION_METHODS
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.coreset import CoresetOptions, CoresetPhases, check_mixup
@@ -350,15 +351,24 @@ class CRUSTClassifier(Published, IncrementalClassifier):
         assert self._teacher.module_ is not None
         self.coreset_indices_ = phases.used[phases.coreset.indices]
         self.coreset_weights_ = phases.coreset.weights
-        probabilities = predict_labeled(self._teacher.module_, data, np.arange(len(data.codes)))
-        belief = phases.belief
-        if belief is None:
-            probabilities[phases.used] = phases.mean_probabilities
-            noise = estimate_noise(probabilities, data.codes, sample_weight=data.counts)
-        else:
-            probabilities = posterior(probabilities, data.codes, belief.transition)
-            probabilities[phases.used] = phases.mean_probabilities
-            noise = belief.noise
         trusted = np.zeros(len(data.codes), dtype=bool)
         trusted[phases.used[phases.kept]] = self.trim is not None
-        self._report_rows(data, probabilities, noise, trusted)
+        probabilities = self._believed(data, phases)
+        belief = phases.belief
+        self._report_labels(data, probabilities, trusted)
+        if belief is not None:
+            self._report_noise(belief.noise)
+        else:
+            self._report_noise(noise_of_predictions(probabilities, data.codes, data.counts))
+
+    def _believed(self, data: LabeledRows, phases: CoresetPhases) -> Any:
+        """The mean of what was believed about the used rows; of others, what the teacher says."""
+        mean = phases.end()
+        if len(phases.used) == len(data.codes):
+            return mean
+        others = np.setdiff1d(np.arange(len(data.codes)), phases.used)
+        assert self._teacher.module_ is not None
+        found = predict_labeled(self._teacher.module_, data, others)
+        if phases.belief is not None:
+            found = posterior(found, data.codes[others], phases.belief.transition)
+        return stack_rows([mean, found])[np.argsort(np.concatenate([phases.used, others]))]

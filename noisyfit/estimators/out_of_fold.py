@@ -35,6 +35,12 @@ def check_takes_weights(estimator: Any, reason: str) -> None:
 def aligned_probabilities(fitted: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     """Probabilities (n, len(classes)) of a fitted classifier; 0 for classes it has not seen."""
     probabilities = fitted.predict_proba(X)
+    finite = np.isfinite(probabilities).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"estimator={fitted!r} gives probabilities that are NaN or infinite, in row "
+            f"{int(finite.argmin())}; scale X, or use another estimator."
+        )
     result = np.zeros((len(probabilities), len(classes)))
     result[:, np.searchsorted(classes, fitted.classes_)] = probabilities
     return result

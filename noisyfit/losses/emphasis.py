@@ -85,13 +85,13 @@ class _DerivativeSize:
     n_classes: int
 
     def __call__(self, p: Tensor) -> Tensor:
-        flat = p.detach().flatten().double()
-        given = flat.logit().clamp(-_HIGHEST_LOGIT, _HIGHEST_LOGIT)
-        logits = torch.zeros(len(flat), self.n_classes).to(given)
-        logits[:, 0] = given + math.log(self.n_classes - 1)
-        labels = torch.zeros(len(flat), dtype=torch.int64, device=p.device)
         # Criteria ask for weights where no derivatives are recorded.
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
+            flat = p.detach().flatten().double()
+            given = flat.logit().clamp(-_HIGHEST_LOGIT, _HIGHEST_LOGIT)
+            logits = given.new_zeros(len(flat), self.n_classes)
+            logits[:, 0] = given + math.log(self.n_classes - 1)
+            labels = torch.zeros(len(flat), dtype=torch.int64, device=p.device)
             losses = self.criterion(logits.requires_grad_(), labels)
             if not isinstance(losses, Tensor) or losses.shape != flat.shape:
                 got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__

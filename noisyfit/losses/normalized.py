@@ -53,7 +53,7 @@ class NormalizedLoss(LabelLoss):
             )
         _check_not_reduced("loss", loss)
         # A loss that is 0 everywhere cannot be divided by its sum.
-        if not float(loss._loss(torch.tensor(-1.0))) > 0:
+        if not float(loss._loss(torch.tensor(-1.0, device="cpu"))) > 0:
             raise ValueError(f"loss must be positive for uncertain labels, got {loss!r}.")
         self.loss = loss
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from noisyfit._blocks import slices
 from noisyfit._peaked import Matrix, PeakedRows
 
 from .anchor import anchor_counts, smoothed_transition
@@ -119,9 +120,13 @@ def posterior(probabilities: Matrix, y: IntArray, transition: FloatArray) -> Any
     """
     if isinstance(probabilities, PeakedRows):
         return _posterior_of_peaks(probabilities, y, transition)
-    result = probabilities * transition[:, y].T
-    total = result.sum(axis=1, keepdims=True)
-    return np.where(total > 0, result / np.where(total > 0, total, 1.0), probabilities)
+    result = np.empty_like(probabilities)
+    for part in slices(*probabilities.shape):
+        some = probabilities[part]
+        joint = some * transition[:, y[part]].T
+        total = joint.sum(axis=1, keepdims=True)
+        result[part] = np.where(total > 0, joint / np.where(total > 0, total, 1.0), some)
+    return result
 
 
 def _posterior_of_peaks(p: PeakedRows, y: IntArray, transition: FloatArray) -> PeakedRows:

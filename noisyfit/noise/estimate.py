@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from noisyfit._peaked import Matrix
+
 from .anchor import TOP, anchor_counts, shrunk_transition, smoothed_transition
 from .counting import agreement_joint, confident_joint
 from .latent import fit_latent
@@ -204,6 +206,12 @@ def _check(
     p = check_probabilities(probabilities)
     codes = check_codes(y, *p.shape)
     return p, codes, check_sample_weight(sample_weight, len(p))
+
+
+def noise_of_predictions(probabilities: Matrix, y: IntArray, weight: FloatArray) -> NoiseEstimate:
+    """`estimate_noise` of predictions that are not needed any more: dense ones are overwritten."""
+    p = check_probabilities(probabilities, overwrite=True)
+    return noise_from_joint(_anchor(p, y, check_sample_weight(weight, len(p))))
 
 
 def noise_from_joint(joint: FloatArray) -> NoiseEstimate:

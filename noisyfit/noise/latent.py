@@ -13,13 +13,12 @@ likelihood, through T: neither needs a true label.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from noisyfit._blocks import slices
 from noisyfit._peaked import Matrix, PeakedRows
 
 from .expectation import DenseSample, Expectation, PeakedSample
@@ -53,13 +52,16 @@ class LatentModel:
 
     def calibrate(self, probabilities: Matrix) -> Any:
         """P(true = k | x) of rows (n, C), from the classifier's probabilities of them."""
-        tempered = _tempered(_relative_logs(probabilities), self.temperature)
-        if isinstance(tempered, PeakedRows):
+        if isinstance(probabilities, PeakedRows):
+            tempered = _tempered_rows(probabilities, self.temperature)
             totals = np.full(len(tempered), self.factors.sum())
             found = tempered.reweighted(self.factors[tempered.columns_of_peaks], totals)
             return found.scaled(1 / found.sum(axis=1))
-        tempered = tempered * self.factors
-        return tempered / tempered.sum(axis=1, keepdims=True)
+        result = _tempered_rows(probabilities.copy(), self.temperature)
+        for part in slices(*result.shape):
+            result[part] *= self.factors
+            result[part] /= result[part].sum(axis=1, keepdims=True)
+        return result
 
 
 def fit_latent(
@@ -79,18 +81,18 @@ def fit_latent(
     start = (matrix, np.ones(len(matrix)))
     order = np.argsort(y, kind="stable")
 
-    def fitter(rows: IntArray) -> Callable[..., _Fit]:
-        logs = _relative_logs(probabilities[rows])
+    def fit(rows: IntArray, temperature: float, *start: Any) -> _Fit:
+        tempered = _tempered_rows(probabilities[rows], temperature)
         share = weight[rows] / weight[rows].sum()
-        return partial(_fit, logs, y[rows], share, update_transition=update_transition)
+        return _fit(tempered, y[rows], share, *start, update_transition=update_transition)
 
     # A temperature is one number: every so many rows of each label tell it as well as all do.
-    fit = fitter(order[:: max(1, len(order) // ROWS_FOR_TEMPERATURE)])
-    screened = [fit(temperature, *start, SCREENING_STEPS) for temperature in TEMPERATURES]
+    some = order[:: max(1, len(order) // ROWS_FOR_TEMPERATURE)]
+    screened = [fit(some, temperature, *start, SCREENING_STEPS) for temperature in TEMPERATURES]
     likelihood = np.array([found.now.likelihood for found in screened])
     best = int(np.flatnonzero(likelihood >= likelihood.max() - LIKELIHOOD_TIE)[0])
     temperature, (transition, factors, _) = TEMPERATURES[best], screened[best]
-    transition, factors, now = fitter(order)(temperature, transition, factors, FINAL_STEPS)
+    transition, factors, now = fit(order, temperature, transition, factors, FINAL_STEPS)
     return LatentModel(temperature, factors, transition, now.joint(), now.likelihood)
 
 
@@ -103,10 +105,9 @@ class _Fit(NamedTuple):
 
 
 def _fit(
-    logs: Matrix,
+    tempered: Any,
     y: IntArray,
     share: FloatArray,
-    temperature: float,
     transition: FloatArray,
     factors: FloatArray,
     steps: int,
@@ -114,7 +115,6 @@ def _fit(
     update_transition: bool,
 ) -> _Fit:
     """Run EM at one temperature, until the class shares move by less than the tolerance."""
-    tempered = _tempered(logs, temperature)
     kind = PeakedSample if isinstance(tempered, PeakedRows) else DenseSample
     sample = kind(tempered, y, share)
     now = sample.expect(transition, factors)
@@ -132,17 +132,19 @@ def _fit(
     return _Fit(transition, factors, now)
 
 
-def _relative_logs(probabilities: Matrix) -> Any:
-    """Logarithms, less the largest of each row."""
+def _tempered_rows(probabilities: Matrix, temperature: float) -> Any:
+    """Probabilities to the power of 1 / temperature, relative to the largest of each row.
+
+    Dense ones are overwritten by them.
+    """
     if isinstance(probabilities, PeakedRows):
         logs = probabilities.map(lambda p: np.log(np.maximum(p, SMALLEST_PROBABILITY)))
-        return logs.plus(-logs.max(axis=1))
-    dense: FloatArray = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
-    dense -= dense.max(axis=1, keepdims=True)
-    return dense
-
-
-def _tempered(logs: Matrix, temperature: float) -> Any:
-    if isinstance(logs, PeakedRows):
+        logs = logs.plus(-logs.max(axis=1))
         return logs.map(lambda log: np.exp(log / temperature))
-    return np.exp(logs / temperature)
+    for part in slices(*probabilities.shape):
+        rows = probabilities[part]
+        np.log(np.maximum(rows, SMALLEST_PROBABILITY, out=rows), out=rows)
+        rows -= rows.max(axis=1, keepdims=True)
+        rows /= temperature
+        np.exp(rows, out=rows)
+    return probabilities

@@ -7,7 +7,7 @@ of the noise matrix. The row whose probability of label k is largest is taken fo
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from .validation import FloatArray, IntArray
 
@@ -39,7 +39,10 @@ def anchor_point_joint(
 
 def joint_of_matrix(matrix: FloatArray, given: FloatArray) -> FloatArray:
     """Joint of true and given labels with a known matrix, for the shares (C,) of given labels."""
-    prior, _ = nnls(matrix.T, given)
+    try:
+        prior, _ = nnls(matrix.T, given)
+    except RuntimeError:  # it can go round in a circle where rows of the matrix are much alike
+        prior = lsq_linear(matrix.T, given, bounds=(0, np.inf)).x
     # A class that nothing speaks for keeps its row of the matrix.
     joint: FloatArray = np.maximum(prior, SMALLEST_PRIOR)[:, None] * matrix
     return joint

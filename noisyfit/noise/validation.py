@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from noisyfit._blocks import slices
 from noisyfit._peaked import PeakedRows
 
 FloatArray = NDArray[np.float64]
@@ -97,8 +98,11 @@ def encode_labels(
     return known, codes[inverse]
 
 
-def check_probabilities(probabilities: ArrayLike | PeakedRows) -> Any:
-    """Return (n, C) probabilities as float64 rows that sum to one."""
+def check_probabilities(probabilities: ArrayLike | PeakedRows, *, overwrite: bool = False) -> Any:
+    """Return (n, C) probabilities as float64 rows that sum to one.
+
+    With ``overwrite`` the array that was given may be changed for that; else it is copied.
+    """
     if isinstance(probabilities, PeakedRows):  # only noisyfit makes these, out of a softmax
         sums = probabilities.sum(axis=1)
         if not np.isfinite(sums).all():
@@ -112,8 +116,8 @@ def check_probabilities(probabilities: ArrayLike | PeakedRows) -> Any:
             "probabilities must have shape (n rows, C classes) with n >= 1 and C >= 2, "
             f"got shape {p.shape}."
         )
-    p = p.astype(np.float64)
-    if not np.isfinite(p).all():
+    p = p.astype(np.float64, copy=not overwrite)
+    if not all(np.isfinite(p[part]).all() for part in slices(*p.shape)):
         raise ValueError("probabilities contains NaN or infinity.")
     if p.min() < 0:
         raise ValueError(f"probabilities contains a negative value, {p.min():.3g}.")
@@ -155,9 +159,13 @@ def check_sample_weight(sample_weight: ArrayLike | None, n: int) -> FloatArray:
         raise TypeError(f"sample_weight must be numeric, got dtype {weight.dtype}.")
     if weight.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {weight.shape}.")
-    weight = weight.astype(np.float64)
+    weight = weight.astype(np.float64, copy=False)
     if not np.isfinite(weight).all() or weight.min() < 0:
         raise ValueError("sample_weight must be finite and not negative.")
     if not weight.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive.")
+    with np.errstate(over="ignore"):
+        total = weight.sum()
+    if not 1e-300 < total < 1e300:
+        raise ValueError(f"sample_weight sums to {total:g}; divide the weights by their mean.")
     return weight

@@ -28,9 +28,11 @@ from noisyfit.selection.inputs import (
     rows_by_code,
     to_tensor,
 )
-from noisyfit.selection.methods import SELECTION_METHODS, Options, choose_medoids
+from noisyfit.selection.methods import SELECTION_METHODS, Options, choose_medoids, loaded
 from noisyfit.selection.objective import cluster_weights
 from noisyfit.selection.outliers import choose_but_outliers, number_kept
+from noisyfit.selection.parallel import PartOfRows, Rows
+from noisyfit.selection.proxies import LogitGradients
 
 # Groups of rows with few peaks are written out a few at a time, up to so many bytes.
 _BYTES_AT_A_TIME = 2**26
@@ -84,7 +86,8 @@ def select_coreset(
     Parameters
     ----------
     gradients : array or tensor of shape (n, d)
-        What stands for the rows: see `logit_gradients` and `feature_gradients`.
+        What stands for the rows: see `logit_gradients` and `feature_gradients`. Rows of a numpy
+        memmap are read when a group is worked on, and by "partitioned" part by part.
     k : int, default=None
         Number of medoids in all, shared between the groups in proportion to their numbers of
         candidates by the method of largest remainders, at least one each.
@@ -149,7 +152,7 @@ def select_coreset(
     """
     if method not in SELECTION_METHODS:
         raise ValueError(f"method must be one of {SELECTION_METHODS}, got {method!r}.")
-    points = gradients if isinstance(gradients, PeakedRows) else as_points(gradients, "gradients")
+    points = _as_source(gradients)
     n = len(points)
     weights = as_sample_weight(sample_weight, n)
     codes = np.zeros(n, dtype=np.int64) if groups is None else as_codes(groups, n, "groups")
@@ -172,7 +175,7 @@ def select_coreset(
 
     def choose(some: Sequence[Group]) -> Iterator[GroupMedoids]:
         if outliers:
-            return choose_but_outliers(method, some, outliers, options)
+            return choose_but_outliers(method, list(map(loaded, some)), outliers, options)
         return choose_medoids(method, some, options)
 
     chosen = chain.from_iterable(map(choose, _groups(points, rows_of_groups, weights, sizes)))
@@ -196,6 +199,18 @@ def select_coreset(
     )
 
 
+def _as_source(gradients: Any) -> Any:
+    """Points in memory or, of a memory map, or where they are computed, what gives some of them."""
+    if isinstance(gradients, PeakedRows | LogitGradients):
+        return gradients
+    if isinstance(gradients, np.ndarray) and gradients.ndim == 2 and len(gradients):
+        rows = Rows(gradients)
+        if rows.in_file:
+            rows.check()
+            return rows
+    return as_points(gradients, "gradients")
+
+
 def _groups(
     points: Any,
     rows_of_groups: list[IndexVector],
@@ -206,6 +221,10 @@ def _groups(
     some: list[Group] = []
     n_bytes = 0
     for rows, size in zip(rows_of_groups, sizes, strict=True):
+        if isinstance(points, Rows | LogitGradients):
+            part = PartOfRows(points, rows)
+            some.append(Group(part, torch.from_numpy(weights[rows]), int(size)))
+            continue
         if isinstance(points, PeakedRows):
             own = torch.from_numpy(points[rows].over_columns_with_peaks())
             n_bytes += own.nbytes

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from noisyfit.selection.covering import Covering
-from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances, Points, Storage
+from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances, Storage
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
@@ -152,9 +152,12 @@ def greedy_medoids(
 
 
 class Group(NamedTuple):
-    """Points (n, d) among which k medoids are chosen, those at `start` included."""
+    """Points (n, d) among which k medoids are chosen, those at `start` included.
 
-    points: Points
+    Before they are worked on, points may be a `noisyfit.selection.parallel.PartOfRows`.
+    """
+
+    points: Any
     weights: torch.Tensor
     k: int
     start: Sequence[int] = ()
@@ -273,11 +276,10 @@ def _choose_together(
         torch.repeat_interleave(torch.tensor(sizes, device=device)),
     )
     near = Neighbourhoods.side_by_side([part.near for part in parts if part.near is not None])
-    wanted = torch.tensor([part.group.k - len(part.covering.chosen) for part in parts])
+    missing = [part.group.k - len(part.covering.chosen) for part in parts]
+    wanted = torch.tensor(missing, device=device)
     rounding = ROUNDING[cover.nearest.dtype]
-    choice = choose_the_rest(
-        near, cover, wanted.to(device), rounding=rounding, minimum_gain=minimum_gain
-    )
+    choice = choose_the_rest(near, cover, wanted, rounding=rounding, minimum_gain=minimum_gain)
     for covering, first, last in zip(coverings, edges[:-1], edges[1:], strict=True):
         covering.nearest = cover.nearest[first:last]
         covering.owner = cover.owner[first:last] - first

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from noisyfit._blocks import slices
 from noisyfit.selection.products import OuterProducts
 
 FloatVector: TypeAlias = NDArray[np.float64]
@@ -45,9 +46,17 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
         raise ValueError(f"{name} must have {ndim} dimension(s), got {tensor.ndim}.{hint}")
     if 0 in tensor.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(tensor.shape)}.")
-    if not torch.isfinite(tensor).all():
+    if not _is_finite(tensor):
         raise ValueError(f"{name} must be finite, but contains NaN or infinity.")
     return tensor
+
+
+def _is_finite(tensor: torch.Tensor) -> bool:
+    """Whether all entries are; looks at a block at a time, since torch makes copies for it."""
+    if tensor.device.type != "cpu":
+        return bool(torch.isfinite(tensor).all())
+    parts = slices(len(tensor), tensor[0].numel())
+    return all(bool(torch.isfinite(tensor[part]).all()) for part in parts)
 
 
 def _from_numpy(values: Any, name: str) -> torch.Tensor:
@@ -62,7 +71,9 @@ def _from_numpy(values: Any, name: str) -> torch.Tensor:
     elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float64)
     # torch wants native byte order, non-negative strides and, or it warns, writeable memory.
-    array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    # (It makes a vector of a single number, which is none.)
+    native = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
+    array = native.reshape(array.shape)
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -83,8 +94,13 @@ def as_sample_weight(sample_weight: Any, n: int) -> FloatVector:
     if not weights.any():
         raise ValueError("sample_weight must not be zero everywhere: no row would be left.")
     with np.errstate(over="ignore"):
-        if not np.isfinite(weights.sum()):
-            raise ValueError("sample_weight must have a finite sum: divide it by its mean.")
+        total = weights.sum()
+    # They are multiplied with distances, in float32 where the points are, and added up.
+    if not 1e-18 < total < 1e18:
+        raise ValueError(
+            f"sample_weight sums to {total:g}, which is too small or too large to compute with in "
+            "single precision; divide the weights by their mean."
+        )
     return weights
 
 

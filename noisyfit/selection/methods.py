@@ -15,6 +15,7 @@ from noisyfit.selection.distances import MEMORY_BUDGET, Storage
 from noisyfit.selection.greedy import Group, GroupMedoids, cover_greedily
 from noisyfit.selection.inputs import Random, spawn, to_numpy
 from noisyfit.selection.objective import assign_to_medoids
+from noisyfit.selection.parallel import PartOfRows
 from noisyfit.selection.partitioned import partitioned_medoids
 from noisyfit.selection.products import OuterProducts
 from noisyfit.selection.progress import Progress
@@ -82,11 +83,16 @@ def _choose(
         # Of their own, so that it does not matter which group is the first.
         seeds = spawn(options.random, len(groups))
 
+    def ready(place: int) -> Group:
+        return groups[place] if method == "partitioned" else loaded(groups[place])
+
     def choose(places: list[int]) -> list[GroupMedoids]:
         if method == "greedy":
-            begun = cover_greedily((groups[i] for i in places), memory_budget=options.memory_budget)
+            begun = cover_greedily(
+                (loaded(groups[i]) for i in places), memory_budget=options.memory_budget
+            )
         else:
-            begun = (_BY_NAME[method](groups[i], options._replace(random=seeds[i])) for i in places)
+            begun = (_BY_NAME[method](ready(i), options._replace(random=seeds[i])) for i in places)
         found = []
         for place, medoids in zip(places, begun, strict=True):
             progress.step(len(groups[place].points))
@@ -101,6 +107,14 @@ def _choose(
     )
     of_place = dict(zip(chain.from_iterable(shares), found, strict=True))
     yield from (of_place[place] for place in range(len(groups)))
+
+
+def loaded(group: Group) -> Group:
+    """The group with its points in memory: all methods but "partitioned" need them there."""
+    if not isinstance(group.points, PartOfRows):
+        return group
+    points = group.points.load()
+    return group._replace(points=points, weights=group.weights.to(points))
 
 
 def share_out(groups: list[Group], memory_budget: int) -> list[list[int]]:

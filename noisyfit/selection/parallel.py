@@ -54,6 +54,16 @@ class Rows:
         return len(self.values)
 
     @property
+    def in_file(self) -> bool:
+        """Whether the points are those of a memory map, which workers read themselves."""
+        return self._read is not None
+
+    def check(self) -> None:
+        """Raise unless all points are finite numbers, those in a file too."""
+        for first in range(0, len(self.values), _ROWS_AT_A_TIME):
+            as_points(self.values[first : first + _ROWS_AT_A_TIME], "gradients")
+
+    @property
     def on_device(self) -> bool:
         """Whether the points are on another device than the processor."""
         return isinstance(self.values, torch.Tensor)
@@ -65,6 +75,36 @@ class Rows:
         if isinstance(self.values, torch.Tensor):
             return self.values[to_tensor(rows, self.values)]
         return self.values[rows]
+
+
+class PartOfRows:
+    """Some rows of a source, which are taken only when they are worked on.
+
+    Parameters
+    ----------
+    source : object
+        Has ``take(rows)``, as `Rows` has.
+    rows : ndarray of int64
+        Which of its rows.
+    """
+
+    on_device = False
+
+    def __init__(self, source: Any, rows: IndexVector) -> None:
+        self.source = source
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: IndexVector) -> SomeRows:
+        """These of its rows, to be sent to a worker."""
+        some: SomeRows = self.source.take(self.rows[rows])
+        return some
+
+    def load(self) -> torch.Tensor:
+        """All of its rows, in memory and checked."""
+        return as_rows(self.source.take(self.rows))
 
 
 def as_rows(some: SomeRows) -> torch.Tensor:

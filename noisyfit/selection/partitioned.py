@@ -37,7 +37,7 @@ from noisyfit.selection.inputs import (
     to_tensor,
 )
 from noisyfit.selection.objective import cluster_weights, nearest_of
-from noisyfit.selection.parallel import Rows, SomeRows, as_rows, run_tasks
+from noisyfit.selection.parallel import PartOfRows, Rows, SomeRows, as_rows, run_tasks
 from noisyfit.selection.progress import Progress
 from noisyfit.selection.threads import one_thread
 
@@ -153,7 +153,7 @@ def partitioned_medoids(
     >>> result.indices, result.weights
     (array([ 6, 10,  3,  7]), array([4., 2., 4., 2.]))
     """
-    source = Rows(points)
+    source = points if isinstance(points, PartOfRows) else Rows(points)
     weights = as_sample_weight(sample_weight, len(source))
     present = np.flatnonzero(weights)
     size = number_of_medoids(k, len(present))
@@ -216,7 +216,7 @@ class _Parts(NamedTuple):
 class _Work:
     """Where the points are, and how parts are made of them and worked on."""
 
-    source: Rows
+    source: Rows | PartOfRows
     part_size: int
     random: np.random.RandomState | np.random.Generator
     n_jobs: int | None

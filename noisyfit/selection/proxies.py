@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from noisyfit._blocks import slices
 from noisyfit._peaked import PeakedRows
 from noisyfit.selection.inputs import as_codes, as_points
 from noisyfit.selection.products import OuterProducts
@@ -58,6 +59,40 @@ def logit_gradients(probabilities: ArrayT, labels: Any, *, from_logits: bool = F
     if isinstance(probabilities, PeakedRows):
         return probabilities.with_label(labels, -1.0)
     return _same_kind(_logit_gradients(probabilities, labels, from_logits), probabilities)
+
+
+class LogitGradients:
+    """What `logit_gradients` gives, computed for some rows at a time and never kept.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n, C)
+        Predicted probabilities, whose rows sum to one.
+    codes : ndarray of int, shape (n,)
+        Codes of the given labels.
+    """
+
+    def __init__(self, probabilities: np.ndarray, codes: np.ndarray) -> None:
+        self.probabilities = probabilities
+        self.codes = codes
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: Any) -> np.ndarray:
+        """The gradients of some rows."""
+        gradients: np.ndarray = self.probabilities[rows].copy()
+        gradients[np.arange(len(gradients)), self.codes[rows]] -= 1
+        return gradients
+
+    def norms(self) -> np.ndarray:
+        """The Euclidean norm of each gradient."""
+        return np.concatenate(
+            [
+                gradient_norms(logit_gradients(self.probabilities[part], self.codes[part]))
+                for part in slices(len(self), self.probabilities.shape[1])
+            ]
+        )
 
 
 def feature_gradients(
@@ -170,6 +205,8 @@ def gradient_norms(gradients: Any) -> Any:
     >>> gradient_norms(np.array([[3.0, 4.0], [0.0, 0.0]]))
     array([5., 0.])
     """
+    if isinstance(gradients, LogitGradients):
+        return gradients.norms()
     if isinstance(gradients, PeakedRows):
         return np.sqrt(gradients.squared_norms())
     points = as_points(gradients, "gradients")

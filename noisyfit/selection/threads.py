@@ -7,12 +7,26 @@ blocks, or whole groups of points, of its own. Torch and numpy compute outside o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+
+
+def _one_thread_in_a_forked_process() -> None:
+    """Let a forked child compute on one thread: it would wait forever for its parent's others.
+
+    Those of OpenMP, on which torch shares out what it computes, are not there after a fork.
+    """
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_thread_in_a_forked_process)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -37,8 +37,8 @@ class WeightAverage(Callback):
             self._pair_tensors(net.module_)
         self.n_steps_ += 1
         rate = max(1.0 - self.decay, 1.0 / (self.n_steps_ + 1))
-        for average, current in self._pairs:
-            if average.is_floating_point():
+        for average, current, is_averaged in self._pairs:
+            if is_averaged:
                 average.lerp_(current, rate)
             else:
                 average.copy_(current)
@@ -50,9 +50,12 @@ class WeightAverage(Callback):
 
     def _pair_tensors(self, module: nn.Module) -> None:
         assert self.module_ is not None
-        self._pairs = [
-            *zip(self.module_.parameters(), module.parameters(), strict=True),
-            *zip(self.module_.buffers(), module.buffers(), strict=True),
+        weights = zip(self.module_.parameters(), module.parameters(), strict=True)
+        buffers = zip(self.module_.buffers(), module.buffers(), strict=True)
+        # Of infinite numbers, which masks hold, there is no average.
+        self._pairs = [(*pair, True) for pair in weights] + [
+            (average, current, current.is_floating_point() and bool(current.isfinite().all()))
+            for average, current in buffers
         ]
 
     def __getstate__(self) -> dict[str, Any]:

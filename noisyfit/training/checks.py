@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -47,7 +48,7 @@ def check_lr_schedule(schedule: str | dict[int, float]) -> str | dict[int, float
     if isinstance(schedule, dict):
         for epoch, factor in schedule.items():
             real = isinstance(factor, Real) and not isinstance(factor, bool)
-            if not (isinstance(epoch, Integral) and epoch > 0 and real and factor > 0):
+            if not (isinstance(epoch, Integral) and epoch > 0 and real and 0 < factor < math.inf):
                 raise ValueError(
                     "lr_schedule as a dict must map numbers of epochs to positive factors, such as "
                     f"{{80: 0.1, 100: 0.1}}; got {schedule!r}."

@@ -16,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from noisyfit._peaked import Matrix, entries_at, narrowed
+from noisyfit._blocks import slices
+from noisyfit._peaked import Matrix, PeakedRows, entries_at, narrowed
 from noisyfit.noise.belief import Belief, posterior
 from noisyfit.selection import Coreset, logit_gradients
+from noisyfit.selection.proxies import LogitGradients
 from noisyfit.selection.trim_and_cover import TrimAndCover
 from noisyfit.training.averaging import WeightAverage
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import divergence, first_not_finite
 from noisyfit.training.plan import EpochPlan, Mixing
 from noisyfit.training.predictions import predict_labeled
 from noisyfit.training.screening import BULK_BATCH_SIZE
@@ -99,9 +102,9 @@ class CoresetPhases:
         self.warmup_epochs = options.warmup_epochs if belief is None else 0
         self.rng = rng
         self.used = data.used
-        self.codes = data.codes[self.used]
-        self.weights = data.weights[self.used]
-        self.counts = data.counts[self.used]
+        self.codes = data.of_used(data.codes)
+        self.weights = data.of_used(data.weights)
+        self.counts = data.of_used(data.counts)
         self.coreset: Coreset | None = None
         self.kept = np.ones(len(self.used), dtype=bool)
         self.probabilities: Any = None
@@ -137,15 +140,13 @@ class CoresetPhases:
         """Trim and cover by what is believed about the rows now."""
         options = self.options
         believed = self._probabilities_now(epochs_since_warmup)
-        total = believed if self._total is None else self._total + believed
-        self._total = narrowed(total, self.codes)
-        self._n_predictions += 1
+        self._add_to_total(believed)
         self.probabilities = self._posterior(believed)
-        gradients = logit_gradients(self.probabilities, self.codes)
-        predicted = self.probabilities.argmax(axis=1)
+        predicted = self.probabilities.argmax(axis=1) if options.group_by == "predicted" else None
         method = TrimAndCover(options.trim, options.selection, options.fraction)
         share = self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None
-        groups = predicted if options.group_by == "predicted" else self.codes
+        gradients = _gradients(self.probabilities, self.codes)
+        groups = self.codes if predicted is None else predicted
 
         def select() -> tuple[np.ndarray, Coreset, np.random.RandomState]:
             kept, coreset = method.select(
@@ -156,15 +157,32 @@ class CoresetPhases:
         # Of several processes one selects: those of one machine would get in each other's way.
         self.kept, self.coreset, self.rng = self.data.rows.processes.on_main(select)
 
+    def _add_to_total(self, believed: Any) -> None:
+        """Add to the sum of what was believed so far, in its memory where nobody else uses that."""
+        self._n_predictions += 1
+        if self._total is None:
+            self._total = believed
+        elif isinstance(believed, PeakedRows):
+            self._total = narrowed(self._total + believed, self.codes)
+        elif self._n_predictions == 2 and self.belief is not None:
+            self._total = self._total + believed  # the first were the screening's
+        else:
+            self._total += believed
+
     def _probabilities_now(self, epochs_since_warmup: int) -> Any:
         """Held-out probabilities at first, a running mean of the teacher's later on."""
         if self.teacher.module_ is not None:
             latest = self.predict()
+            if first_not_finite(latest) is not None:
+                raise divergence(
+                    "The predictions that rows are selected by are not finite",
+                    epochs_since_warmup + self.warmup_epochs,
+                    "selection",
+                )
             if self._own is None:
                 self._own = latest
             else:
-                moved = self._own + (1 - PREDICTION_MOMENTUM) * (latest - self._own)
-                self._own = narrowed(moved, self.codes)
+                self._own = narrowed(_moved(self._own, latest), self.codes)
         if self.belief is None:
             assert self._own is not None, "without a belief, selection follows a warm-up"
             return self._own
@@ -172,24 +190,28 @@ class CoresetPhases:
             return self.belief.probabilities
         own_share = min(1.0, epochs_since_warmup / TAKEOVER_EPOCHS)
         held_out: Any = self.belief.probabilities
-        return narrowed((1 - own_share) * held_out + own_share * self._own, self.codes)
+        return narrowed(_blended(held_out, self._own, own_share), self.codes)
 
     def _posterior(self, probabilities: Matrix) -> Any:
         if self.belief is None:
             return probabilities
         return posterior(probabilities, self.codes, self.belief.transition)
 
-    @property
-    def mean_probabilities(self) -> Matrix:
-        """What was believed about the used rows in the mean over all selections.
+    def end(self) -> Matrix:
+        """What was believed about the used rows in the mean over all selections; the rest goes.
 
         Wrong labels are learned late, so the mean tells them from right ones better than the
         last probabilities do.
         """
-        return self._posterior(self._total / self._n_predictions)
+        total, n_predictions = self._total, self._n_predictions
+        self.probabilities = self._own = self._total = None
+        if isinstance(total, PeakedRows) or (self.belief is not None and n_predictions == 1):
+            return self._posterior(total / n_predictions)  # the screening's own are kept
+        total /= n_predictions
+        return self._posterior(total)
 
     def predict(self) -> Matrix:
-        """The teacher's probabilities of the used rows."""
+        """The teacher's probabilities of the used rows, in memory that nobody else uses."""
         assert self.teacher.module_ is not None, "select comes after at least one training step"
         return predict_labeled(
             self.teacher.module_,
@@ -268,3 +290,30 @@ class CoresetPhases:
         partners = np.where(size > 0, drawn, positions)
         share = self.rng.beta(*self.options.mixup, size=len(partners))
         return Mixing(self.used[partners], self.codes[partners], share)
+
+
+def _gradients(probabilities: Matrix, codes: np.ndarray) -> Any:
+    """Gradients p - onehot(y), which for dense p are only computed where they are looked at."""
+    if isinstance(probabilities, PeakedRows):
+        return logit_gradients(probabilities, codes)
+    return LogitGradients(probabilities, codes)
+
+
+def _moved(own: Any, latest: Any) -> Any:
+    """A running mean after one more prediction; dense ones are overwritten by it."""
+    if isinstance(latest, PeakedRows):
+        return own + (1 - PREDICTION_MOMENTUM) * (latest - own)
+    latest -= own
+    latest *= 1 - PREDICTION_MOMENTUM
+    latest += own
+    return latest
+
+
+def _blended(first: Any, second: Any, share: float) -> Any:
+    """``(1 - share) * first + share * second``."""
+    result = (1 - share) * first
+    if isinstance(first, PeakedRows):
+        return result + share * second
+    for part in slices(*result.shape):
+        result[part] += share * second[part]
+    return result

@@ -45,10 +45,14 @@ class LabeledRows:
             counted[self.validation] = False
         return np.flatnonzero(counted)
 
+    def of_used(self, values: np.ndarray) -> np.ndarray:
+        """The entries of the rows that count: the same array where all of them do."""
+        return values if len(self.used) == len(values) else values[self.used]
+
     def every_row(self, phase: str = "train", **options: Any) -> EpochPlan:
         """An epoch on all rows that count, under the labels as given; ``options`` of the plan."""
-        used = self.used
-        return EpochPlan(used, self.codes[used], self.weights[used], phase=phase, **options)
+        codes, weights = self.of_used(self.codes), self.of_used(self.weights)
+        return EpochPlan(self.used, codes, weights, phase=phase, **options)
 
     def validation_plan(self) -> EpochPlan | None:
         """The rows held out, under the labels as given; None where there are none."""

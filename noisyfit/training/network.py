@@ -13,6 +13,7 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
+from noisyfit._blocks import NUMBERS_AT_A_TIME
 from noisyfit.losses import CrossEntropy, DeterminantMutualInformation, RowCriterion
 from noisyfit.losses.expected import expected_losses
 from noisyfit.training.checks import (
@@ -23,6 +24,7 @@ from noisyfit.training.checks import (
     logits_of,
 )
 from noisyfit.training.distributed import ALONE, Processes
+from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
 
@@ -135,6 +137,7 @@ class PlannedNet(skorch.NeuralNet):
 
     def wind_up(self, rows: Rows) -> None:
         """End a training run, in the middle of an epoch if need be."""
+        self.module_.eval()
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
         self.processes_ = ALONE
@@ -148,16 +151,14 @@ class PlannedNet(skorch.NeuralNet):
     def _check_finite(self, rows: Rows, index: np.ndarray) -> None:
         """Raise where the very last step diverged, which no loss shows."""
         if not predict_logits(self.module_, rows, index).isfinite().all():
-            self._raise_diverged("The logits are not finite")
+            self.raise_diverged("The logits are not finite")
 
-    def _raise_diverged(self, finding: str) -> None:
+    def raise_diverged(self, finding: str) -> None:
+        """Raise for something that is not finite; there is nothing to predict with any more."""
         self.diverged_ = True  # weights are trained in place: there is nothing to go back to
         remedy = 'take autocast="bfloat16", ' if self.autocast == torch.float16 else ""
-        raise ValueError(
-            f"{finding} in epoch {len(self.history)}: training diverged. Lower lr (now {self.lr}), "
-            f"{remedy}scale the features, or clip gradients with "
-            "skorch.callbacks.GradientNormClipping."
-        )
+        phase = self.history[-1].get("phase", "training") if len(self.history) else "training"
+        raise divergence(finding, len(self.history), phase, self.lr, remedy)
 
     @contextmanager
     def temporary_callback(self, name: str, callback: Callback) -> Iterator[None]:
@@ -334,7 +335,9 @@ class PlannedNet(skorch.NeuralNet):
             self.notify("on_batch_end", **told, rows=targets.rows, **step)
         mean = float(np.average(torch.stack(losses).cpu().double().numpy(), weights=sizes))
         if not np.isfinite(mean):
-            self._raise_diverged(f"The {prefix} loss became {mean}")
+            self.raise_diverged(f"The {prefix} loss became {mean}")
+        if training and not weights_are_finite(self.module_, self.criterion_):
+            self.raise_diverged("The weights are not finite")
         self.history.record(prefix + "_loss", mean)
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:
@@ -342,28 +345,69 @@ class PlannedNet(skorch.NeuralNet):
 
 
 @torch.no_grad()
-def predict_logits(
+def logit_blocks(
     module: nn.Module,
     rows: Rows,
     index: np.ndarray | None = None,
     *,
     batch_size: int = PREDICTION_BATCH_SIZE,
     fixed_size: bool = True,
-) -> Tensor:
-    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
+) -> Iterator[Tensor]:
+    """Logits of the rows (all, or those of ``index``) in order, in evaluation mode.
+
+    Some thousand rows at a time, so that a GPU is seldom waited for.
+    """
     was_training = module.training
-    module.eval()
+    if was_training:  # a fitted network is not: so threads may predict by it at the same time
+        module.eval()
     try:
-        parts = []
+        parts: list[Tensor] = []
+        n_numbers = 0
         for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
             parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
+            n_numbers += parts[-1].numel()
+            if n_numbers >= NUMBERS_AT_A_TIME:
+                yield torch.cat(parts)
+                parts, n_numbers = [], 0
+        if parts:
+            yield torch.cat(parts)
     finally:
-        module.train(was_training)
-    return torch.cat(parts)
+        if was_training:
+            module.train()
+
+
+def predict_logits(
+    module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
+) -> Tensor:
+    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
+    return torch.cat(list(logit_blocks(module, rows, index, **options)))
+
+
+def probability_blocks(
+    module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
+) -> Iterator[np.ndarray]:
+    """Class probabilities as float64, softmax taken in float64, some thousand rows at a time."""
+    for logits in logit_blocks(module, rows, index, **options):
+        yield logits.double().softmax(1).cpu().numpy()
 
 
 def predict_probabilities(
     module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
 ) -> np.ndarray:
     """Class probabilities (n, classes) as float64, softmax taken in float64."""
-    return predict_logits(module, rows, index, **options).double().softmax(1).cpu().numpy()
+    n_rows = len(rows) if index is None else len(index)
+    return joined(probability_blocks(module, rows, index, **options), n_rows)
+
+
+def joined(blocks: Iterator[np.ndarray], n_rows: int) -> np.ndarray:
+    """Blocks of ``n_rows`` rows one below the other, none of which is kept beside the result."""
+    first = next(blocks)
+    if len(first) == n_rows:
+        return first
+    result = np.empty((n_rows, *first.shape[1:]), dtype=first.dtype)
+    result[: len(first)] = first
+    n_before = len(first)
+    for block in blocks:
+        result[n_before : n_before + len(block)] = block
+        n_before += len(block)
+    return result

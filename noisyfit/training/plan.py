@@ -64,6 +64,8 @@ class BatchTargets:
 
 
 Batch = tuple[Features, BatchTargets]
+# Positions, features, and the features of the rows to mix with.
+FetchedBatch = tuple[Tensor, Features, Features]
 
 
 class PlannedBatches(Dataset):
@@ -108,28 +110,50 @@ class PlannedBatches(Dataset):
         return len(self.row_numbers)
 
     def __getitem__(self, positions: Tensor) -> Batch:
+        return self.finish(self.fetch(positions))
+
+    def fetch(self, positions: Tensor) -> FetchedBatch:
+        """What takes time where features are not in memory, and draws nothing at random."""
         own = self.part.of_batch(positions)
-        features = self._features(self.row_numbers[own])
+        features = self.rows.fetch(self.row_numbers[own])
+        if self.mixing is None:
+            return positions, features, None
+        return positions, features, self.rows.fetch(self.partners[own])
+
+    def finish(self, fetched: FetchedBatch) -> Batch:
+        """The batch on the device, with all that the loss needs."""
+        positions, features, partner = fetched
         targets = BatchTargets(
             self._labels_at(positions).to(self.device),
             self.weights[positions].to(self.device),
             self.row_numbers[positions],
         )
+        features = self._put(features)
         if self.mixing is not None:
-            partner = self._features(self.partners[own])
-            features = self.rows.mix(features, partner, self.share[own].to(self.device))
+            share = self.share[self.part.of_batch(positions)].to(self.device)
+            features = self.rows.mix(features, self._put(partner), share)
             targets.partner_codes = self.partner_codes[positions].to(self.device)
             targets.share = self.share[positions].to(self.device)
         return features, targets
 
-    def _features(self, row_numbers: Tensor) -> Features:
-        features = self.rows.take(row_numbers)
+    def _put(self, features: Features) -> Features:
+        features = self.rows.put(features)
         return features if self.transform is None else apply_transform(self.transform, features)
 
     def _labels_at(self, positions: Tensor) -> Tensor:
         if isinstance(self.labels, PeakedRows):
             return torch.from_numpy(self.labels[positions.numpy()].toarray()).to(self.dtype)
         return self.labels[positions]
+
+
+class FetchedBatches(Dataset):
+    """What the workers of a ``DataLoader`` do of `PlannedBatches`: nothing on a GPU."""
+
+    def __init__(self, batches: PlannedBatches) -> None:
+        self.batches = batches
+
+    def __getitem__(self, positions: Tensor) -> FetchedBatch:
+        return self.batches.fetch(positions)
 
 
 class BatchPositions:
@@ -207,11 +231,14 @@ class BatchIterator:
         if self.loader_options:
             try:
                 loader = DataLoader(
-                    self.batches, sampler=positions, batch_size=None, **self.loader_options
+                    FetchedBatches(self.batches),
+                    sampler=positions,
+                    batch_size=None,
+                    **self.loader_options,
                 )
             except (TypeError, ValueError) as error:
                 raise type(error)(
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
-            return iter(loader)
+            return (self.batches.finish(fetched) for fetched in loader)
         return (self.batches[some] for some in positions)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 
+from noisyfit._blocks import slices
 from noisyfit.training.checks import logits_of
 
 
@@ -53,4 +54,6 @@ class ProbabilityRecorder(Callback):
         unseen = np.flatnonzero(self.count_ == 0)
         if len(unseen):
             result[unseen] = predict(unseen)
-        return result / result.sum(axis=1, keepdims=True)
+        for part in slices(*result.shape):
+            result[part] /= result[part].sum(axis=1, keepdims=True)
+        return result

@@ -13,6 +13,7 @@ from noisyfit.noise import NoiseEstimate, estimate_noise
 from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.checkpoint import NetState, Progress
 from noisyfit.training.data import LabeledRows
+from noisyfit.training.divergence import first_not_finite
 from noisyfit.training.network import predict_probabilities
 from noisyfit.training.records import Record, merged_record
 from noisyfit.training.screening import (
@@ -113,4 +114,6 @@ def _own_probabilities(
     probabilities = predict_probabilities(
         net.module_, data.rows, data.used, batch_size=BULK_BATCH_SIZE, fixed_size=False
     )
+    if first_not_finite(probabilities) is not None:
+        net.raise_diverged("The predictions that the noise is estimated from are not finite")
     return probabilities, records

@@ -60,7 +60,7 @@ class CallableEmphasis(Emphasis):
 
     @cached_property
     def _cached_mode(self) -> float:
-        grid = torch.linspace(0.0, 1.0, _CELLS + 1, dtype=torch.float64)
+        grid = torch.linspace(0.0, 1.0, _CELLS + 1, dtype=torch.float64, device="cpu")
         best = int(self.weight(grid).argmax())
         bounds = (max(best - 1, 0) / _CELLS, min(best + 1, _CELLS) / _CELLS)
         found = minimize_scalar(
@@ -98,7 +98,9 @@ class CallableEmphasis(Emphasis):
 
     @cached_property
     def _weights_in_cells(self) -> Tensor:
-        p = (torch.arange(_CELLS)[:, None] + torch.from_numpy(_NODES + 1.0) / 2.0) / _CELLS
+        p = (
+            torch.arange(_CELLS, device="cpu")[:, None] + torch.from_numpy(_NODES + 1.0) / 2.0
+        ) / _CELLS
         return self.weight(p)
 
     @staticmethod

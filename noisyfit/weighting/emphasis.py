@@ -126,7 +126,7 @@ class Emphasis(ABC):
         return float(value)
 
     def _weight_at(self, p: float) -> float:
-        return float(self.weight(torch.tensor([p], dtype=torch.float64)))
+        return float(self.weight(torch.tensor([p], dtype=torch.float64, device="cpu")))
 
     def _check_range(self) -> None:
         """Raise unless the largest weight can be told from zero and infinity in float32."""

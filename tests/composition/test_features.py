@@ -20,7 +20,7 @@ from composition.common import (
 from sklearn.linear_model import LogisticRegression
 
 from noisyfit import GradientMedoidSampler, GradientMedoidSelector
-from noisyfit.estimators.base import network
+from noisyfit.estimators.base import prediction
 
 TABLES = {
     "float32": lambda X: X.astype(np.float32),
@@ -76,8 +76,8 @@ def test_a_memory_map_is_neither_copied_nor_written(make, blobs, tmp_path, monke
         used.append(rows.features.data_ptr())
         return rows
 
-    network_rows = network.as_rows
-    monkeypatch.setattr(network, "as_rows", spy)
+    network_rows = prediction.as_rows
+    monkeypatch.setattr(prediction, "as_rows", spy)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         estimator = make().fit(mapped, y)

@@ -172,7 +172,7 @@ def check_estimate(case: dict[str, Any]) -> str:
         except Exception as error:
             check_by_design(error)
             return REFUSED
-    check_estimate_is_consistent(noise, case["given"]["n_classes"])
+    check_estimate_is_consistent(noise, np.shape(probabilities)[1])
     return FITTED
 
 

@@ -39,7 +39,7 @@ class IncrementalClassifier(NetworkClassifier):
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self: Self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self: Self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> Self:
         """Train one epoch on a part of the data, going on from the current weights.
 
@@ -47,10 +47,10 @@ class IncrementalClassifier(NetworkClassifier):
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
+        X : array-like, sparse matrix, DataFrame, tensor, dict or Dataset of (n_samples, n_features)
             Some rows.
-        y : array-like of shape (n_samples,)
-            Their given labels.
+        y : array-like of shape (n_samples,), default=None
+            Their given labels. None takes those of a ``Dataset``.
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever occur; needed in the first call unless y has them all.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -62,7 +62,7 @@ class IncrementalClassifier(NetworkClassifier):
             The estimator.
         """
         fresh = not self.__sklearn_is_fitted__()
-        X, y = self._validate(X, y, fresh=fresh)
+        X, y = self._validate(X, self._labels(X, y), fresh=fresh)
         known = None if classes is None else validate_classes(classes)
         if not fresh:
             if known is not None and not np.array_equal(known, self.classes_):

@@ -13,14 +13,22 @@ import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from noisyfit._compat import CallbackSupportMixin, Interval, Options, StrOptions, fit_context
+from noisyfit._compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    fit_context,
+)
 from noisyfit.estimators.base.atomic import FitInterrupted, all_or_nothing
-from noisyfit.estimators.base.containers import row_index, with_index
+from noisyfit.estimators.base.containers import row_index
 from noisyfit.estimators.base.parameters import PrefixedParameters
+from noisyfit.estimators.base.prediction import NetworkPrediction
 from noisyfit.estimators.base.resuming import begin_progress
+from noisyfit.estimators.base.row_reports import RowReports
 from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
@@ -30,23 +38,18 @@ from noisyfit.estimators.base.validation import (
     validate_autocast,
     validate_callbacks,
     validate_device,
-    validate_rows,
     validate_rows_and_labels,
     validate_sample_weight,
 )
-from noisyfit.noise import NoiseEstimate, label_quality
 from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
 from noisyfit.training.checks import check_batch_size, check_lr_schedule
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.distributed import ALONE, Processes, processes_of
-from noisyfit.training.network import (
-    PREDICTION_BATCH_SIZE,
-    PlannedNet,
-    predict_probabilities,
-)
+from noisyfit.training.divergence import DivergenceError
+from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import EpochPlan
-from noisyfit.training.projection import principal_directions, project
-from noisyfit.training.rows import Rows, are_images, as_rows
+from noisyfit.training.projection import principal_directions
+from noisyfit.training.rows import are_images
 from noisyfit.training.schedule import CosineSchedule, StepSchedule
 from noisyfit.training.seeding import RandomState, isolated_seed
 from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
@@ -55,7 +58,13 @@ Self = TypeVar("Self", bound="NetworkClassifier")
 
 
 class NetworkClassifier(
-    CallbackSupportMixin, PrefixedParameters, ClassifierMixin, BaseEstimator, abc.ABC
+    CallbackSupportMixin,
+    PrefixedParameters,
+    NetworkPrediction,
+    RowReports,
+    ClassifierMixin,
+    BaseEstimator,
+    abc.ABC,
 ):
     """Validates, trains on planned epochs and predicts; a subclass says how to train.
 
@@ -88,7 +97,7 @@ class NetworkClassifier(
         "dtype": [StrOptions({"float32", "float64"})],
         "autocast": [StrOptions({"bfloat16", "float16"}), None],
         "device": [str, torch.device],
-        "accelerator": "no_validation",  # `processes_of` does
+        "accelerator": [HasMethods(["gather", "prepare"]), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -148,18 +157,19 @@ class NetworkClassifier(
 
     @all_or_nothing
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self: Self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self: Self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on rows whose labels may be wrong.
 
         Parameters
         ----------
-        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
+        X : array-like, sparse matrix, DataFrame, tensor, dict or Dataset of (n_samples, n_features)
             The rows. Images of bytes (uint8), of shape (n, height, width, channels) or with the
             channels second or absent, become numbers from 0 to 1 with the channels second; other
             arrays of more dimensions go to the module as they are. Of a dict (each value an array
-            with one entry per row) the keys are keywords of the module's forward.
-        y : array-like of shape (n_samples,)
-            The given labels, of any type.
+            with one entry per row) the keys are keywords of the module's forward. Items of a torch
+            ``Dataset`` (map-style) are x or (x, y) and are fetched batch by batch.
+        y : array-like of shape (n_samples,), default=None
+            The given labels, of any type. None takes those of a ``Dataset``.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative. A weight of 0 leaves a row out of training.
 
@@ -168,6 +178,7 @@ class NetworkClassifier(
         self
             The fitted estimator.
         """
+        y = self._labels(X, y)
         processes = processes_of(self.accelerator)
         self._fit_task = FitTask(self, X, y, sample_weight, self._n_planned_epochs(), processes)
         fresh = not (self.warm_start and self.__sklearn_is_fitted__())
@@ -211,7 +222,14 @@ class NetworkClassifier(
 
     def _validate(self, X: Any, y: Any, *, fresh: bool) -> tuple[Any, np.ndarray]:
         """Rows and labels, checked against those of an earlier fit that is to be continued."""
-        X, y = validate_rows_and_labels(self, X, y, dtype=self.dtype, reset=fresh)
+        X, y = validate_rows_and_labels(
+            self,
+            X,
+            y,
+            dtype=self.dtype,
+            reset=fresh,
+            loader_options=self._loader_options(),
+        )
         if fresh:
             self._row_shape, self._rows_are_bytes = shape_of_a_row(X), are_images(X)
             return X, y
@@ -227,30 +245,6 @@ class NetworkClassifier(
                 f"({self.net_.autocast}); fit anew with warm_start=False."
             )
         return X, y
-
-    def _projected(self, X: Any) -> Any:
-        return X if self.projection_ is None else project(X, self.projection_)
-
-    def _check_row_shape(self, X: Any) -> None:
-        shape = shape_of_a_row(X)
-        if shape != self._row_shape:
-            raise ValueError(
-                f"X has rows of shape {shape}, but {type(self).__name__} is expecting "
-                f"{self._row_shape} as in fit."
-            )
-        if are_images(X) != self._rows_are_bytes:
-            kinds = ("bytes (uint8, 0 to 255)", "numbers of another type")
-            given, fitted = kinds if are_images(X) else kinds[::-1]
-            raise ValueError(
-                f"X holds {given}, but {type(self).__name__} was fitted on images of {fitted}; "
-                "give images of the same type."
-            )
-
-    def _as_rows(
-        self, X: Any, device: torch.device, dtype: torch.dtype, autocast: torch.dtype | None
-    ) -> Rows:
-        X = self._projected(X)
-        return as_rows(X, device, dtype, autocast, by_default=self.module is None)
 
     def _prepare(
         self,
@@ -401,6 +395,9 @@ class NetworkClassifier(
                 callback.active = lr is None
         try:
             self.net_.train(data.rows, plans(run.remaining()), data.validation_plan(), task, run)
+        except DivergenceError:  # a plan can find it out as well as the net
+            self.net_.diverged_ = True
+            raise
         except KeyboardInterrupt:
             if (
                 task is None
@@ -412,75 +409,6 @@ class NetworkClassifier(
             self.net_.wind_up(data.rows)
         self.history_ = self.net_.history
         self.n_iter_ = len(self.history_)
-
-    def _report_rows(
-        self,
-        data: LabeledRows,
-        probabilities: Any,
-        noise: NoiseEstimate,
-        trusted: np.ndarray | None = None,
-    ) -> None:
-        """Set what the fit says about its rows, from probabilities (n_samples, n_classes).
-
-        The believed label is the most probable one, or the given one where ``trusted``.
-        """
-        believed = probabilities.argmax(axis=1)
-        if trusted is not None:
-            believed = np.where(trusted, data.codes, believed)
-        quality = label_quality(probabilities, data.codes, "self_confidence")
-        self.transduction_ = with_index(self.classes_[believed], data.index, "transduction")
-        self.label_quality_ = with_index(quality, data.index, "label_quality")
-        self.noise_rate_ = noise.rate
-        self.transition_matrix_ = noise.transition_matrix
-
-    # ----------------------------------------------------------------------------- prediction
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes), float64
-            Probabilities, in the order of `classes_`. Beyond rounding, and not even in that with
-            the default network, a row's probabilities don't depend on the rows predicted with it.
-        """
-        check_is_fitted(self)
-        dtype = str(self.net_.dtype).removeprefix("torch.")
-        X = validate_rows(self, X, dtype=dtype, reset=False)
-        self._check_row_shape(X)
-        net = self.net_
-        rows = self._as_rows(X, torch.device(net.device), net.dtype, net.autocast)
-        size = self._prefixed_options("iterator_valid").get("batch_size", PREDICTION_BATCH_SIZE)
-        size = check_batch_size(size, "iterator_valid__batch_size", len(rows))
-        probabilities = predict_probabilities(net.module_, rows, batch_size=size)
-        finite = np.isfinite(probabilities).all(axis=1)
-        if not finite.all():
-            raise ValueError(
-                f"The logits of row {int(finite.argmin())} of X are not finite: its values are too "
-                "large for the network; scale X."
-            )
-        return probabilities
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Most probable label of each row.
-
-        Parameters
-        ----------
-        X : array-like, sparse matrix, DataFrame, tensor or dict of (n_samples, n_features)
-            The rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels, of the type they had in `fit`.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the accelerator behind, which belongs to the process that it was made in."""

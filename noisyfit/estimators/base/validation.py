@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -20,8 +19,11 @@ from sklearn.utils.validation import (
 )
 from skorch.callbacks import Callback
 
+from noisyfit.estimators.base.datasets import is_dataset
+from noisyfit.estimators.base.mapped import check_mapped, would_be_copied
 from noisyfit.estimators.base.naming import naming
-from noisyfit.training.rows import are_images
+from noisyfit.training.rows import DatasetItems, are_images, kept_type
+from noisyfit.training.surroundings import without_warning
 
 
 def to_host(values: Any) -> Any:
@@ -29,42 +31,55 @@ def to_host(values: Any) -> Any:
     if isinstance(values, torch.Tensor):
         if values.layout != torch.strided:
             raise TypeError("sparse torch tensors are not taken: use .to_dense() or scipy.sparse.")
+        if values.is_meta:
+            raise TypeError("tensors on the meta device hold no data.")
         if values.dtype == torch.bfloat16:  # numpy has no such type
             values = values.float()
         return values.detach().cpu().numpy()
     return values
 
 
-def validate_rows(estimator: Any, X: Any, *, dtype: str, reset: bool) -> Any:
+def validate_rows(
+    estimator: Any, X: Any, *, dtype: str, reset: bool, loader_options: Mapping[str, Any]
+) -> Any:
     """Features as scikit-learn checks them: an array of ``dtype``, a CSR matrix.
 
-    Images of bytes stay bytes, and a dict of arrays is as `validate_named_arrays` gives it.
+    Images of bytes stay bytes, and a dict of arrays is as `validate_named_arrays` gives it. Memory
+    maps of numbers of another type stay what they are, and a torch data set is told by its items,
+    which ``loader_options`` say how to fetch.
     """
+    if is_dataset(X):
+        with naming("X"):
+            return _validate_items(estimator, DatasetItems(X, dtype, loader_options), reset=reset)
     if _holds_named_arrays(X):
         return validate_named_arrays(estimator, X, dtype=dtype, reset=reset)
-    X = to_host(X)
     with naming("X"):
-        X = validate_data(estimator, X, reset=reset, **_row_options(X, dtype))
+        X = to_host(X)
+        options = _row_options(X, dtype)
+        if would_be_copied(X, options["dtype"]):
+            check_mapped(X, estimator=estimator, input_name="X", **options)
+            X = validate_data(estimator, X, reset=reset, skip_check_array=True)
+        else:
+            X = validate_data(estimator, X, reset=reset, **options)
         if 0 in X.shape[1:]:
             raise ValueError(f"Found array with 0 feature(s) (shape={X.shape}).")
     return X
 
 
 def validate_rows_and_labels(
-    estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool
+    estimator: Any, X: Any, y: Any, *, dtype: str, reset: bool, loader_options: Mapping[str, Any]
 ) -> tuple[Any, np.ndarray]:
     """Features as `validate_rows` gives them, and 1-D labels of a classification problem."""
-    X = validate_rows(estimator, X, dtype=dtype, reset=reset)
+    X = validate_rows(estimator, X, dtype=dtype, reset=reset, loader_options=loader_options)
     return X, validate_labels(y, next(iter(X.values())) if isinstance(X, dict) else X)
 
 
 def validate_labels(y: Any, X: Any) -> np.ndarray:
     """Labels of a classification problem, one for each row of X."""
-    y = to_host(y)
     if y is None:
         raise ValueError("This estimator requires y to be passed, but the target y is None.")
     with naming("y"):
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(to_host(y), warn=True)
         check_array(y, ensure_2d=False, dtype=None, input_name="y")
         check_consistent_length(X, y)
         try:
@@ -74,6 +89,21 @@ def validate_labels(y: Any, X: Any) -> np.ndarray:
                 f"y mixes labels that can't be sorted ({error}); use labels of one type."
             ) from error
     return y
+
+
+def _validate_items(estimator: Any, items: DatasetItems, *, reset: bool) -> DatasetItems:
+    if not items.is_named:
+        checked: DatasetItems = validate_data(estimator, items, reset=reset, skip_check_array=True)
+        return checked
+    if reset:
+        _forget_features(estimator)
+    return items
+
+
+def _forget_features(estimator: Any) -> None:
+    """Drop what an earlier fit on a table has left."""
+    for attribute in ("n_features_in_", "feature_names_in_"):
+        estimator.__dict__.pop(attribute, None)
 
 
 def _holds_named_arrays(X: Any) -> bool:
@@ -109,20 +139,19 @@ def validate_named_arrays(
             raise TypeError(f"X[{name!r}] must hold numbers, got an array of {values.dtype}.")
         if values.ndim == 0:
             raise ValueError(f"X[{name!r}] must have one entry per row, got a single number.")
-        wanted: Any = {"b": bool, "u": np.int64, "i": np.int64, "f": getattr(np, dtype)}[kind]
-        arrays[name] = check_array(
-            values,
-            dtype=wanted,
-            order="C",
-            allow_nd=True,
-            ensure_2d=False,
-            ensure_min_features=0,
-            input_name=f"X[{name!r}]",
-        )
+        options: dict[str, Any] = {
+            "dtype": kept_type(values.dtype, dtype, named=True),
+            "order": "C",
+            "allow_nd": True,
+            "ensure_2d": False,
+            "ensure_min_features": 0,
+            "input_name": f"X[{name!r}]",
+        }
+        check = check_mapped if would_be_copied(values, options["dtype"]) else check_array
+        arrays[name] = check(values, **options)
     check_consistent_length(*arrays.values())
-    if reset:  # what an earlier fit on a table has left
-        for attribute in ("n_features_in_", "feature_names_in_"):
-            estimator.__dict__.pop(attribute, None)
+    if reset:
+        _forget_features(estimator)
     return arrays
 
 
@@ -130,6 +159,8 @@ def shape_of_a_row(X: Any) -> Any:
     """What has to be the same in `fit` and `predict`: sizes, and whether numbers are bytes."""
     if isinstance(X, dict):
         return {name: values.shape[1:] for name, values in X.items()}
+    if isinstance(X, DatasetItems) and X.is_named:
+        return X.row_shapes
     return X.shape[1:]
 
 
@@ -138,7 +169,10 @@ def validate_sample_weight(sample_weight: Any, n_rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(n_rows)
     try:
-        weight = np.asarray(to_host(sample_weight), dtype=np.float64)
+        weight = np.asarray(to_host(sample_weight))
+        if np.iscomplexobj(weight):  # numpy would drop the imaginary parts with a mere warning
+            raise TypeError(f"complex numbers of {weight.dtype}")
+        weight = weight.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must hold numbers, one per row: {error}.") from error
     if weight.ndim == 0:
@@ -300,8 +334,7 @@ def validate_autocast(autocast: str | None, dtype: str, device: torch.device) ->
             'dtype="float32", or autocast=None.'
         )
     wanted: torch.dtype = getattr(torch, autocast)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns and goes on without
+    with without_warning():  # torch warns and goes on without
         try:
             with torch.autocast(device.type, dtype=wanted):
                 supported = torch.is_autocast_enabled(device.type)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from noisyfit.estimators.base.network import NetworkClassifier
-from noisyfit.noise import NoiseEstimate, estimate_noise
+from noisyfit.noise import NoiseEstimate
 from noisyfit.noise.belief import posterior
+from noisyfit.noise.estimate import noise_of_predictions
 from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.network import predict_probabilities
@@ -67,8 +68,10 @@ class WholeDataClassifier(NetworkClassifier):
         self, data: LabeledRows, recorder: ProbabilityRecorder, rows: np.ndarray
     ) -> NoiseEstimate:
         """Estimate the noise of some rows from what the network thought of them so far."""
-        probabilities = self._probabilities(data, recorder)[rows]
-        return estimate_noise(probabilities, data.codes[rows], sample_weight=data.counts[rows])
+        probabilities = self._probabilities(data, recorder)
+        if len(rows) < len(probabilities):
+            probabilities = probabilities[rows]
+        return noise_of_predictions(probabilities, data.codes[rows], data.counts[rows])
 
     def _judge(self, data: LabeledRows, recorder: ProbabilityRecorder) -> None:
         """Set what the fit says about its rows, the noise estimated from the same predictions."""

@@ -185,12 +185,19 @@ def _locked(path: Path) -> IO[bytes]:
     file = open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
     try:
         _lock(file)
-    except OSError as error:
+    except (BlockingIOError, PermissionError) as error:
         file.close()
         raise ValueError(
             f"checkpoint={str(path.parent)!r} is in use by another fit; give each fit a folder of "
             "its own, as checkpoint='folder/{fit}' does."
         ) from error
+    except OSError as error:  # some network drives know no locks
+        warnings.warn(
+            f"checkpoint={str(path.parent)!r} can't be locked ({error}); see to it that no other "
+            "fit uses the folder.",
+            UserWarning,
+            stacklevel=2,
+        )
     return file
 
 

@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 import torch
+from skorch.callbacks import Callback
 from torch import nn
+
+from noisyfit.training.rows import DatasetItems
 
 _BLOCK_BYTES = 2**26
 _DEEPEST = 6
@@ -93,6 +96,8 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(f"objects {value.shape}".encode())
         for item in value.ravel().tolist():
             digest.update(f"{type(item).__name__} {item!r};".encode())
+    elif isinstance(value, DatasetItems):
+        _feed(digest, value.dataset)
     elif isinstance(value, torch.utils.data.Dataset):
         # Its items may differ from one time to the next; their number does not.
         digest.update(f"dataset {type(value).__qualname__} {len(value)}".encode())  # type: ignore[arg-type]
@@ -144,7 +149,9 @@ def describe_value(value: Any, depth: int = 0) -> str:
     if not hasattr(value, "__dict__"):
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
     attributes = {
-        name: item for name, item in sorted(vars(value).items()) if not name.endswith("_")
+        name: item
+        for name, item in sorted(vars(value).items())
+        if not name.endswith("_") and not (isinstance(value, Callback) and name.startswith("_"))
     }
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     return f"{kind}({describe_value(attributes, deeper)})"

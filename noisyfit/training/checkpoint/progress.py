@@ -10,6 +10,7 @@ state of its last checkpoint, the random generators last, and goes on with the e
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
@@ -177,19 +178,26 @@ class Progress:
             return
         start = time.monotonic()
         assert self.identity is not None
-        self.folder.write(
-            {
-                "fit": self.identity.as_dict(),
-                "versions": versions(),
-                "seed": self.seed,
-                "results": self._results,
-                "run": {
-                    **run.state(),
-                    "before": self._begun[:-1],
-                    "generators": generator_states(self.device),
-                },
-            }
-        )
+        state = {
+            "fit": self.identity.as_dict(),
+            "versions": versions(),
+            "seed": self.seed,
+            "results": self._results,
+            "run": {
+                **run.state(),
+                "before": self._begun[:-1],
+                "generators": generator_states(self.device),
+            },
+        }
+        try:
+            self.folder.write(state)
+        except OSError as error:  # the disk is full, say: better a fit without one than none
+            warnings.warn(
+                f"A checkpoint could not be written ({error}). The fit goes on, and tries again "
+                "later; after a crash it would go on from an earlier one, if there is any.",
+                UserWarning,
+                stacklevel=2,
+            )
         end = time.monotonic()
         self._next_write = end + (end - start) * (1 / SHARE_OF_TIME - 1)
 

@@ -7,13 +7,15 @@ in one array a single indexing operation per batch does the same work several ti
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from noisyfit.training.distributed import ALONE, Processes
 
@@ -43,7 +45,9 @@ def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | Non
     if autocast is None:
         return module(**batch) if named else module(batch)
     device = next(iter(batch.values())).device if named else batch.device
-    with torch.autocast(device.type, dtype=autocast):
+    # What torch keeps of converted weights is forgotten where the outermost block of autocast ends:
+    # that may be one of the caller's, and by then the weights have been trained.
+    with torch.autocast(device.type, dtype=autocast, cache_enabled=False):
         return module(**batch) if named else module(batch)
 
 
@@ -52,12 +56,41 @@ class Rows(abc.ABC):
 
     shape: tuple[int, ...]
     device: torch.device
+    #: Options of a ``DataLoader`` that fetches blocks; none where that takes no time.
+    loader_options: Mapping[str, Any] = MappingProxyType({})
     autocast: torch.dtype | None = None  # what a module's products with the rows are computed in
     processes: Processes = ALONE  # those that train on the rows together
 
     @abc.abstractmethod
+    def fetch(self, index: Tensor) -> Features:
+        """Rows ``index`` (int64, on the CPU) where and as they lie: what workers can do."""
+
+    def put(self, batch: Features) -> Features:
+        """Put what was fetched on the device, as the module is given it."""
+        if isinstance(batch, dict):
+            return {name: values.to(self.device) for name, values in batch.items()}
+        return batch.to(self.device)
+
     def take(self, index: Tensor) -> Features:
         """Rows ``index`` (int64, on the CPU) as a batch on the device."""
+        return self.put(self.fetch(index))
+
+    def fetched(self, indices: Sequence[Tensor]) -> Iterator[Features]:
+        """What `fetch` gives for each index, by the workers of a ``DataLoader`` if there are any.
+
+        The loader has a generator of its own: looking at rows must not change what training draws.
+        """
+        if not self.loader_options:
+            return (self.fetch(index) for index in indices)
+        return iter(
+            DataLoader(
+                Fetching(self),
+                sampler=indices,
+                batch_size=None,
+                generator=torch.Generator(),
+                **self.loader_options,
+            )
+        )
 
     @abc.abstractmethod
     def pad(self, batch: Features, size: int) -> Features:
@@ -89,6 +122,17 @@ class Rows(abc.ABC):
         prediction for a row independent of the rows that are predicted with it.
         """
         numbers = torch.arange(len(self)) if index is None else torch.from_numpy(index)
-        for part in numbers.split(size):
-            block = self.take(part)
+        parts = numbers.split(size)
+        for part, found in zip(parts, self.fetched(parts), strict=True):
+            block = self.put(found)
             yield (self.pad(block, size) if fixed_size else block), len(part)
+
+
+class Fetching(Dataset):
+    """What a ``DataLoader`` sees of rows: item ``index``, a tensor, is the batch of those rows."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __getitem__(self, index: Tensor) -> Features:
+        return self.rows.fetch(index)

@@ -7,23 +7,10 @@ import torch
 from torch import Tensor
 
 from noisyfit.training.rows.base import RowForm
+from noisyfit.training.rows.channels import channel_axis
+from noisyfit.training.rows.dataset import DatasetItems
 from noisyfit.training.rows.dense import DenseRows
-
-CHANNELS = (1, 3, 4)  # grey, colour, colour with opacity
-
-
-def channel_axis(shape: tuple[int, ...]) -> int | None:
-    """Axis that holds the channels of images of this shape: 1, 3, or 0 where each is grey.
-
-    An axis of 1, 3 or 4 entries is taken for channels; of two the shorter one, or the second where
-    they are equal. None: not the shape of images.
-    """
-    if len(shape) == 3:
-        return 0
-    if len(shape) != 4:
-        return None
-    axes = [axis for axis in (1, 3) if shape[axis] in CHANNELS]
-    return min(axes, key=lambda axis: shape[axis], default=None)
+from noisyfit.training.rows.mapped import ConvertedMap
 
 
 class ImageRows(DenseRows):
@@ -33,15 +20,20 @@ class ImageRows(DenseRows):
     0 to 1 then.
     """
 
-    def __init__(self, images: np.ndarray, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        images: np.ndarray | ConvertedMap | DatasetItems,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
         super().__init__(images, device)
         axis = channel_axis(images.shape)
         assert axis is not None
         self.channels_last = axis == 3
         self.dtype = dtype
         n, *rest = images.shape
-        if axis == 0:
-            self.features = self.features.unsqueeze(1)
+        self.grey = axis == 0
+        if self.grey:
             rest = [1, *rest]
         elif self.channels_last:
             rest = [rest[2], rest[0], rest[1]]
@@ -52,8 +44,10 @@ class ImageRows(DenseRows):
         """What the rows are like."""
         return RowForm("images", self.shape[1:])
 
-    def take(self, index: Tensor) -> Tensor:  # noqa: D102
-        batch = super().take(index)
+    def put(self, batch: Tensor) -> Tensor:  # noqa: D102
+        batch = super().put(batch)
+        if self.grey:
+            batch = batch.unsqueeze(1)
         if self.channels_last:
             batch = batch.permute(0, 3, 1, 2).contiguous()
         if batch.dtype == torch.uint8:

@@ -7,27 +7,43 @@ import torch
 from torch import Tensor
 
 from noisyfit.training.rows.base import Features, RowForm, Rows
+from noisyfit.training.rows.dataset import DatasetItems
 from noisyfit.training.rows.dense import DenseRows
+from noisyfit.training.rows.mapped import ConvertedMap
 
 
 class NamedRows(Rows):
-    """Arrays by name that have one entry per row each; batches are dicts of tensors.
+    """Arrays by name that have one entry per row each, or the items of a data set that are dicts.
 
-    So a Hugging Face encoder is fed, by ``input_ids`` and ``attention_mask``.
+    Batches are dicts of tensors. So a Hugging Face encoder is fed, by ``input_ids`` and
+    ``attention_mask``.
     """
 
-    def __init__(self, arrays: dict[str, np.ndarray], device: torch.device) -> None:
-        self.parts = {name: DenseRows(array, device) for name, array in arrays.items()}
+    def __init__(
+        self, source: dict[str, np.ndarray | ConvertedMap] | DatasetItems, device: torch.device
+    ) -> None:
         self.device = device
-        self.shape = (len(next(iter(self.parts.values()))),)
+        self.parts: dict[str, DenseRows] = {}
+        self.items: DatasetItems | None = None
+        if isinstance(source, DatasetItems):
+            self.items = source
+            self.loader_options = source.loader_options
+            self.names = tuple(source.row_shapes)
+        else:
+            self.parts = {name: DenseRows(array, device) for name, array in source.items()}
+            self.names = tuple(source)
+        n_rows = len(next(iter(self.parts.values()))) if self.items is None else len(self.items)
+        self.shape = (n_rows,)
 
     @property
     def form(self) -> RowForm:
         """What the rows are like."""
-        return RowForm("named", names=tuple(self.parts))
+        return RowForm("named", names=self.names)
 
-    def take(self, index: Tensor) -> Features:  # noqa: D102
-        return {name: part.take(index) for name, part in self.parts.items()}
+    def fetch(self, index: Tensor) -> Features:  # noqa: D102
+        if self.items is not None:
+            return self.items.read(index)
+        return {name: part.fetch(index) for name, part in self.parts.items()}
 
     def pad(self, batch: Features, size: int) -> Features:
         """Append copies of the first row: an empty one could have nothing to attend to."""
@@ -42,7 +58,7 @@ class NamedRows(Rows):
     def mix(self, first: Features, second: Features, share: Tensor) -> Features:
         """Refuse: there is nothing between two words."""
         raise ValueError(
-            f"mixup can't combine rows of named arrays ({', '.join(self.parts)}); use mixup=0."
+            f"mixup can't combine rows of named arrays ({', '.join(self.names)}); use mixup=0."
         )
 
     def mean_and_scale(self, weight: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from noisyfit.training.rows.base import RowForm, Rows
+from noisyfit.training.surroundings import without_warning
 
 
 class SparseRows(Rows):
@@ -26,9 +26,9 @@ class SparseRows(Rows):
         """What the rows are like."""
         return RowForm("sparse", self.shape[1:])
 
-    def take(self, index: Tensor) -> Tensor:  # noqa: D102
+    def fetch(self, index: Tensor) -> Tensor:  # noqa: D102
         part = self.features[index.numpy()]
-        return self._tensor(part.indptr, part.indices, part.data, part.shape)
+        return self._tensor(part.indptr, part.indices, part.data, part.shape, torch.device("cpu"))
 
     def pad(self, batch: Tensor, size: int) -> Tensor:  # noqa: D102
         missing = size - batch.shape[0]
@@ -53,14 +53,20 @@ class SparseRows(Rows):
         """None: centring would fill in the zeros."""
         return None
 
-    def _tensor(self, starts: Any, columns: Any, values: Any, shape: tuple[int, int]) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+    def _tensor(
+        self,
+        starts: Any,
+        columns: Any,
+        values: Any,
+        shape: tuple[int, int],
+        device: torch.device | None = None,
+    ) -> Tensor:
+        with without_warning("Sparse CSR tensor support is in beta"):
             return torch.sparse_csr_tensor(
                 torch.as_tensor(starts, dtype=torch.int64),
                 torch.as_tensor(columns, dtype=torch.int64),
                 torch.as_tensor(values),
                 size=shape,
-                device=self.device,
+                device=self.device if device is None else device,
                 check_invariants=False,
             )
