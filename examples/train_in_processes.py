@@ -1,4 +1,4 @@
-r"""One fit in several processes
+"""One fit in several processes
 =============================
 
 CRUST trained by two processes together, which end with the same coreset as one.
@@ -12,11 +12,11 @@ two (`accelerate launch` does so on GPUs); on several machines each runs torchru
 
     python examples/train_in_processes.py
     torchrun --nproc-per-node 2 examples/train_in_processes.py
-    torchrun --nproc-per-node 2 --max-restarts 1 examples/train_in_processes.py \
-        --checkpoint checkpoints --kill-in-epoch 12
+    torchrun --nproc-per-node 2 --max-restarts 1 examples/train_in_processes.py OPTIONS
 
-In the last run the second process is killed in epoch 12. torchrun ends the other one too and starts
-both again, and the fit goes on from the last epoch in the folder.
+With `--checkpoint checkpoints --kill-in-epoch 12` as OPTIONS the second process is killed in epoch
+12. torchrun ends the other one too and starts both again, and the fit goes on from the last epoch in
+the folder.
 """
 
 from __future__ import annotations
