@@ -263,9 +263,9 @@ def test_pages_of_classes_list_what_noisyfit_writes():
     page = public_names.name_page(noisyfit, "CRUSTClassifier")
     assert ".. automethod:: CRUSTClassifier.official_code" in page
     assert ".. automethod:: CRUSTClassifier.predict_proba" in page
-    assert "automethod:: CRUSTClassifier.get_params" not in page
+    assert "automethod:: CRUSTClassifier.get_metadata_routing" not in page
     assert "Inherited from scikit-learn" in page
-    assert "``get_params``" in page
+    assert "``get_metadata_routing``" in page
 
 
 def test_constants_are_described_by_what_stands_beside_them():
