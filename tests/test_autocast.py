@@ -58,6 +58,14 @@ def test_a_fit_is_close_to_that_in_float32(make, autocast):
 
 
 @both_halves
+def test_a_fit_inside_of_the_callers_autocast_is_the_same(autocast):
+    outside = dm(autocast=autocast).fit(X, Y_GIVEN).predict_proba(X)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = dm(autocast=autocast).fit(X, Y_GIVEN).predict_proba(X)
+    np.testing.assert_array_equal(inside, outside)
+
+
+@both_halves
 def test_predictions_by_the_same_weights_differ_by_the_rounding_of_half_precision(autocast):
     half = dm(autocast=autocast).fit(X, Y)
     single = copy.deepcopy(half)

@@ -305,3 +305,16 @@ def test_labels_rest_in_evaluation_and_when_frozen():
     criterion.eval()(logits, target, rows)
     criterion.train().freeze()(logits, target, rows)
     assert torch.equal(criterion.label_logits, before)
+
+
+def test_a_batch_without_weight_has_no_information_to_lose():
+    logits = torch.zeros(3, 2, requires_grad=True)
+    loss = DeterminantMutualInformation()(logits, torch.tensor([0, 1, 0]), torch.zeros(3))
+    loss.backward()
+    assert float(loss) == 0
+    assert logits.grad.isfinite().all()
+
+
+def test_information_of_logits_that_are_nan_is_nan():
+    logits = torch.full((4, 2), torch.nan)
+    assert DeterminantMutualInformation()(logits, torch.tensor([0, 1, 0, 1])).isnan()

@@ -37,7 +37,7 @@ def grown(n_rows: int) -> dict[str, Any]:
 
 
 # A copy of the features, 32 of them, would be 128 bytes more; one more array of the probabilities
-# of 10 classes 80. The pages with these figures are docs/memory.md and the command's own.
+# of 10 classes 80. The pages with these figures are docs/guide/large_data.md and the command's own.
 @pytest.mark.parametrize(("task", "expected"), [("crust", 270), ("dm", 308)])
 def test_memory_grows_by_the_documented_state_of_a_row_only(task: str, expected: float) -> None:
     per_row = (grown(MANY)[task] - grown(FEW)[task]) / (MANY - FEW)

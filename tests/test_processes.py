@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import locale
 import os
+import pickle
 import random
 import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -84,6 +86,33 @@ def test_sparse_predictions_in_threads_leave_the_filters_of_warnings():
         found = {task.result().numpy().tobytes() for task in tasks}
     assert len(found) == 1
     assert warnings.filters == before
+
+
+class Slow(nn.Module):
+    """So slow that other threads come in between; what it gives depends on its mode."""
+
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.linear = nn.Linear(in_features, out_features)
+
+    def forward(self, x):
+        time.sleep(0.002)
+        return nn.functional.dropout(self.linear(x), 0.5, self.training)
+
+
+@pytest.mark.parametrize("how", ["fitted", "pickled", "saved"])
+def test_threads_predict_by_one_estimator_at_the_same_time(how, tmp_path):
+    fitted = DMClassifier(module=Slow, max_epochs=2).fit(X, Y)
+    if how == "pickled":
+        fitted = pickle.loads(pickle.dumps(fitted))
+    if how == "saved":
+        noisyfit.save(fitted, tmp_path / "dm")
+        fitted = noisyfit.load(tmp_path / "dm")
+    alone = fitted.predict_proba(X).tobytes()
+    with ThreadPoolExecutor(4) as executor:
+        found = list(executor.map(lambda _: fitted.predict_proba(X).tobytes(), range(20)))
+    assert set(found) == {alone}
+    assert fitted.predict_proba(X).tobytes() == alone
 
 
 def test_threads_that_leave_out_warnings_take_turns():

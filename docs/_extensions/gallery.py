@@ -26,9 +26,12 @@ PROGRAMS = (
     "purity_over_epochs.py",
     "tabular.py",
     "text.py",
+    "search_on_workers.py",
+    "train_in_processes.py",
 )
 NEED_DATA = ("tabular.py", "text.py")
-TAKE_LONG = ("purity_over_epochs.py",)  # docs/purity.md has what it prints and draws
+# docs/purity.md and docs/guide/several_machines.md have what they print and draw.
+TAKE_LONG = ("purity_over_epochs.py", "search_on_workers.py", "train_in_processes.py")
 # One seed where the default is several: the pages have to be built in minutes.
 OPTIONS = {
     "imbalanced.py": ["--seeds", "1"],

@@ -77,7 +77,9 @@ class DeterminantMutualInformation(nn.Module):
         ones = torch.ones_like(p[:, 0])
         weights = ones if sample_weight is None else check_sample_weight(sample_weight, ones)
         one_hot = torch.nn.functional.one_hot(target, n_classes).to(p)
-        joint = one_hot.T @ (p * (weights / weights.sum()).unsqueeze(1))
+        total = weights.sum()
+        total = torch.where(total > 0, total, torch.ones_like(total))  # the loss is 0 then, not NaN
+        joint = one_hot.T @ (p * (weights / total).unsqueeze(1))
         # Classes without a row are left out; a row that is NaN is not, or the loss would be finite.
         joint = joint[joint.detach().sum(dim=1) != 0]
         gram = joint @ joint.T

@@ -137,6 +137,7 @@ class PlannedNet(skorch.NeuralNet):
 
     def wind_up(self, rows: Rows) -> None:
         """End a training run, in the middle of an epoch if need be."""
+        self.module_.eval()
         self.notify("on_train_end", X=rows, y=None)
         self.plan_ = self.validation_plan_ = None  # they hold arrays as long as the data set
         self.processes_ = ALONE
@@ -357,7 +358,8 @@ def logit_blocks(
     Some thousand rows at a time, so that a GPU is seldom waited for.
     """
     was_training = module.training
-    module.eval()
+    if was_training:  # a fitted network is not: so threads may predict by it at the same time
+        module.eval()
     try:
         parts: list[Tensor] = []
         n_numbers = 0
@@ -370,7 +372,8 @@ def logit_blocks(
         if parts:
             yield torch.cat(parts)
     finally:
-        module.train(was_training)
+        if was_training:
+            module.train()
 
 
 def predict_logits(

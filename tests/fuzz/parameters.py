@@ -86,6 +86,7 @@ NETWORK: Values = {
     "dtype": (["float32", "float64"], ["float16", None, torch.float32, "x"]),
     "autocast": ([None, None, None, "bfloat16"], ["float32", True, torch.bfloat16, "float16"]),
     "checkpoint": ([None], [3, ["folder"], True]),
+    "accelerator": ([None], [2, "cpu", True]),
     "device": (["cpu", torch.device("cpu")], [None, 0, "tpu", "", "cuda:99", "meta"]),
     "random_state": ([0, 1, 2**32 - 1], ["a", -1, 1.5, 2**32]),
     "verbose": ([0], [-1, "a", None]),

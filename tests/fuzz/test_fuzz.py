@@ -9,6 +9,7 @@ import pytest
 import torch
 from fuzz.checks import NotByDesign, check_by_design, check_probabilities, nothing_changed
 from fuzz.nightly import examples_of
+from fuzz.parameters import PARAMETERS
 from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -43,6 +44,11 @@ def test_the_nightly_command_runs_as_many_examples_as_it_is_told() -> None:
     assert set(shares) == set(TARGETS)
     assert 10_000 <= sum(shares.values()) <= 10_000 + len(TARGETS)
     assert min(shares.values()) >= 50
+
+
+@pytest.mark.parametrize("made", PARAMETERS, ids=lambda made: made.__name__)
+def test_every_parameter_is_fuzzed(made: type) -> None:
+    assert set(made().get_params(deep=False)) <= set(PARAMETERS[made])
 
 
 # ---------------------------------------------------------------- the properties can be violated

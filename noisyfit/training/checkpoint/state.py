@@ -60,7 +60,8 @@ class NetState:
         for name, callback in net.callbacks_:
             if isinstance(callback, WeightAverage):
                 callback.follow(net.module_)
-            _restore_callback(name, callback, state["callbacks"][name])
+            if name in state["callbacks"]:  # another process of the fit may have had others
+                _restore_callback(name, callback, state["callbacks"][name])
 
 
 # -------------------------------------------------------------------------------------- callbacks

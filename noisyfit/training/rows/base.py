@@ -45,7 +45,9 @@ def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | Non
     if autocast is None:
         return module(**batch) if named else module(batch)
     device = next(iter(batch.values())).device if named else batch.device
-    with torch.autocast(device.type, dtype=autocast):
+    # What torch keeps of converted weights is forgotten where the outermost block of autocast ends:
+    # that may be one of the caller's, and by then the weights have been trained.
+    with torch.autocast(device.type, dtype=autocast, cache_enabled=False):
         return module(**batch) if named else module(batch)
 
 
