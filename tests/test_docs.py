@@ -4,6 +4,7 @@ name has a page in the API reference. (Sphinx itself is not needed for this.)
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import csv
 import importlib
@@ -306,7 +307,9 @@ def test_the_gallery_knows_examples_that_exist():
 
 def test_examples_of_the_gallery_have_titles():
     for path in (ROOT / "examples").glob("[!_]*.py"):
-        title, rule, *_ = path.read_text().removeprefix('"""').lstrip().split("\n")
+        text = ast.get_docstring(ast.parse(path.read_text()), clean=False)
+        assert text is not None, path.name
+        title, rule, *_ = text.lstrip().split("\n")
         assert rule == "=" * len(title), path.name
 
 
