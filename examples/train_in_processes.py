@@ -15,7 +15,7 @@ two (`accelerate launch` does so on GPUs); on several machines each runs torchru
     torchrun --nproc-per-node 2 --max-restarts 1 examples/train_in_processes.py OPTIONS
 
 With `--checkpoint checkpoints --kill-in-epoch 12` as OPTIONS the second process is killed in epoch
-12. torchrun ends the other one too and starts both again, and the fit goes on from the last epoch in
+12. torchrun ends the other one too and starts both again; the fit goes on from the last epoch in
 the folder.
 """
 
