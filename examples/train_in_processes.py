@@ -1,5 +1,5 @@
 """One fit in several processes
-=============================
+============================
 
 CRUST trained by two processes together, which end with the same coreset as one.
 
