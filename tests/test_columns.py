@@ -419,7 +419,7 @@ def test_kinds_of_input():
         (np.ones((4, 2)), {"sketch_size": 0}, "sketch_size must be a positive integer"),
         (np.ones((4, 2)), {"sketch_size": 1.5}, "sketch_size must be a positive integer .* 1.5"),
         (np.ones((4, 2)), {"sample_weight": [1, 1]}, "sample_weight must have shape"),
-        (np.ones((4, 2)), {"random_state": "x"}, "cannot be used to seed"),
+        (np.ones((4, 2)), {"random_state": "x"}, "random_state must be None"),
     ],
 )
 def test_errors_are_explained(rows, keywords, message):

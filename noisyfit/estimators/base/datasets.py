@@ -17,7 +17,7 @@ from torch.utils.data import (
     TensorDataset,
 )
 
-from noisyfit.training.rows import fetch_items, is_pair
+from noisyfit.training.rows import is_pair, take_items
 
 ITEMS_AT_A_TIME = 4096
 
@@ -118,7 +118,7 @@ class _Labels(Dataset):
     def __getitem__(self, numbers: torch.Tensor) -> np.ndarray:
         labels = []
         for number, item in zip(
-            numbers.tolist(), fetch_items(self.dataset, numbers.tolist()), strict=True
+            numbers.tolist(), take_items(self.dataset, numbers.tolist()), strict=True
         ):
             if not is_pair(item):
                 raise ValueError(

@@ -10,7 +10,7 @@ import torch
 
 from noisyfit.training.rows.base import Features, RowForm, Rows, apply_module
 from noisyfit.training.rows.channels import channel_axis
-from noisyfit.training.rows.dataset import DatasetItems, fetch_items, is_pair
+from noisyfit.training.rows.dataset import DatasetItems, is_pair, take_items
 from noisyfit.training.rows.dense import DenseRows
 from noisyfit.training.rows.image import ImageRows
 from noisyfit.training.rows.mapped import ConvertedMap, is_mapped, needs_conversion
@@ -30,11 +30,11 @@ __all__ = [
     "are_images",
     "as_rows",
     "channel_axis",
-    "fetch_items",
     "is_mapped",
     "is_pair",
     "kept_type",
     "needs_conversion",
+    "take_items",
 ]
 
 

@@ -15,7 +15,7 @@ from noisyfit.training.rows.channels import channel_axis
 KINDS = "a tensor, an array, a vector of numbers, or a dict of them"
 
 
-def fetch_items(dataset: Any, numbers: Sequence[int]) -> Sequence[Any]:
+def take_items(dataset: Any, numbers: Sequence[int]) -> Sequence[Any]:
     """Items by number, all in one call where the data set can do that."""
     if hasattr(dataset, "__getitems__"):
         items: Sequence[Any] = dataset.__getitems__(list(numbers))
@@ -110,7 +110,7 @@ class DatasetItems:
         numbers = index.tolist()
         items = [
             features_of(item, number)
-            for item, number in zip(fetch_items(self.dataset, numbers), numbers, strict=True)
+            for item, number in zip(take_items(self.dataset, numbers), numbers, strict=True)
         ]
         if not self.is_named:
             return self._batch(items, numbers, "")
