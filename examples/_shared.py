@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
@@ -28,7 +28,7 @@ def require(*modules: str) -> None:
         stop(f"This example needs {' and '.join(missing)}: pip install 'noisyfit[examples]'")
 
 
-def stop(message: str) -> None:
+def stop(message: str) -> NoReturn:
     """Leave with one line on standard error and exit status 1."""
     raise SystemExit(message)
 

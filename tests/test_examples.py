@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -497,3 +498,120 @@ def test_label_report_precision_measures_each_ranking(run):
     assert len(lines) == 4
     assert all(0.1 < float(line.split()[-2]) < 1 for line in lines)
     assert float(rows_of_table(output, "accuracy 0.8")[-1].split()[-1]) > 0.6
+
+
+# --------------------------------------------------------------------------------- CIFAR-10
+
+
+CIFAR10 = ("cifar10.py", "--tiny", "--results", "r.jsonl", "--checkpoints", "kept")
+
+
+@needs_data
+def test_cifar10_measures_a_table_and_goes_on(run, tmp_path):
+    some = (*CIFAR10, "--noises", "sym50", "--methods", "cross entropy", "crust")
+    assert "0 fits done, 2 left: run it again" in run(*some, "--minutes", "0")
+    assert "2 fits done, 0 left" in run(*some)
+    assert "0 fits done, 0 left" in run(*some)
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [line["method"] for line in lines] == ["cross entropy", "crust"]
+    for line in lines:
+        assert line["n_train"] == 500
+        assert line["epochs"] == line["max_epochs"] == 2
+        assert line["torch"] == torch.__version__
+        assert line["training_seconds"] > 0
+        assert line["share_wrong"] == 0.5
+    assert len(lines[1]["coreset_purity"]) == 2
+    assert lines[1]["planning_seconds"] > 0
+
+
+@needs_data
+def test_cifar10_is_read_and_its_classes_are_mistaken_as_documented():
+    sys.path.insert(0, str(EXAMPLES))
+    from _cifar10 import CLASSES, given_labels, load_cifar10
+
+    (X, y), (X_test, y_test) = load_cifar10(None, 1)
+    assert X.shape == X_test.shape == (10_000, 32, 32, 3)
+    assert X.dtype == np.uint8
+    assert np.bincount(y_test).tolist() == [1000] * 10
+    given = given_labels("asym40", y, None, 0)
+    mistaken = {
+        (CLASSES[true], CLASSES[label])
+        for true, label in zip(y, given, strict=True)
+        if true != label
+    }
+    assert mistaken == {
+        ("truck", "automobile"),
+        ("bird", "airplane"),
+        ("deer", "horse"),
+        ("cat", "dog"),
+        ("dog", "cat"),
+    }
+    assert np.mean(given[y == 3] != 3) == pytest.approx(0.4, abs=0.01)
+    assert np.mean(given_labels("sym80", y, None, 0) != y) == pytest.approx(0.8, abs=1e-4)
+    assert np.mean(given_labels("worse", y, None, 0) != y) == pytest.approx(0.402, abs=0.02)
+    assert given_labels("clean", y, None, 0) is y
+
+
+@needs_data
+def test_a_fit_of_cifar10_that_ran_out_of_time_goes_on(run, tmp_path, monkeypatch):
+    from noisyfit.training.network import PlannedNet
+
+    done = []
+    real = PlannedNet.fit_loop
+
+    def counted(self, *args, **kwargs):
+        done.append(1)
+        return real(self, *args, **kwargs)
+
+    some = (*CIFAR10, "--table", "cifar10n", "--noises", "worse", "--methods", "dm")
+    monkeypatch.setattr(PlannedNet, "fit_loop", counted)
+    clock = time.time()
+    # The second epoch begins too late.
+    monkeypatch.setattr(time, "time", lambda: clock + 60 * len(done))
+    assert "0 fits done, 1 left" in run(*some, "--minutes", "1.5")
+    n_first = len(done)
+    assert "1 fits done, 0 left" in run(*some)
+    assert (n_first, len(done)) == (2, 3)  # the epoch that began too late did not train
+    line = json.loads((tmp_path / "r.jsonl").read_text())
+    assert line["epochs"] == 2
+
+
+def test_cifar10_reports_what_is_published_and_what_is_not_measured(run, tmp_path):
+    line = {"table": "crust", "method": "crust", "noise": "sym50", "tiny": False, "torch": "9.9"}
+    line |= {"device": "a card"}
+    with (tmp_path / "r.jsonl").open("w") as file:
+        for seed, accuracy in enumerate((0.86, 0.88)):
+            file.write(json.dumps({**line, "seed": seed, "accuracy": accuracy}) + "\n")
+        file.write(json.dumps({**line, "seed": 2, "accuracy": 0.1, "tiny": True}) + "\n")
+    run("cifar10.py", "--report", "--results", "r.jsonl", "--output", "page.md")
+    page = (tmp_path / "page.md").read_text()
+    ours = next(row for row in page.splitlines() if row.startswith("| crust  "))
+    assert "**87.0 ± 1.4** (2 seeds)" in ours
+    assert ours.count("not measured yet") == 3
+    (paper,) = (row for row in page.splitlines() if row.startswith("| crust paper"))
+    assert "published 58.3 ± 1.8" in paper
+    assert "users 34.2" in page
+    assert "a card, torch 9.9" in page
+    assert "DM's table" in page
+
+
+@needs_data
+def test_cifar10_refuses_what_is_not_in_a_table(run):
+    assert "--noises of --table dm are sym40; got sym20" in refused(
+        run, "cifar10.py", "--table", "dm", "--noises", "sym20"
+    )
+
+
+def test_the_residual_network_has_the_sizes_of_its_paper():
+    sys.path.insert(0, str(EXAMPLES))
+    from _resnet import CifarResNet
+
+    for depth, millions in ((20, 0.27), (32, 0.46), (56, 0.85)):
+        network = CifarResNet(depth)
+        assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(
+            millions, abs=0.01
+        )
+        assert sum(isinstance(part, torch.nn.Conv2d) for part in network.modules()) == depth - 1
+    assert network(torch.rand(2, 3, 32, 32)).shape == (2, 10)
+    with pytest.raises(ValueError, match="6 n"):
+        CifarResNet(31)
