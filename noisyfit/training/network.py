@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from noisyfit._blocks import NUMBERS_AT_A_TIME
 from noisyfit.losses import CrossEntropy, DeterminantMutualInformation, RowCriterion
+from noisyfit.losses.checks import values_are_known
 from noisyfit.losses.expected import expected_losses
 from noisyfit.training.checks import (
     check_batch_normalisation,
@@ -321,13 +322,15 @@ class PlannedNet(skorch.NeuralNet):
             return
         losses: list[Tensor] = []
         sizes: list[int] = []
+        n_rows = len(iterator.batches.rows)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         for batch in self.processes_.with_own_draws(iterator, prefix, len(self.history)):
             features, targets = batch
             # Callbacks, skorch's scoring among them, know batches as pairs of X and y.
             told = {"batch": (features, targets.labels), "training": training}
             self.notify("on_batch_begin", **told)
-            step = step_fn(batch, **fit_params)
+            with values_are_known(n_rows):
+                step = step_fn(batch, **fit_params)
             losses.append(step["loss"].detach())
             sizes.append(len(targets.labels))
             if not training:

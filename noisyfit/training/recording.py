@@ -27,7 +27,8 @@ class ProbabilityRecorder(Callback):
 
     def initialize(self) -> ProbabilityRecorder:
         """Start from nothing (skorch calls this when it sets up the net)."""
-        self.total_ = np.zeros((self.n_rows, self.n_classes), dtype=np.float32)
+        # Where the network is: fetching every batch would have a GPU waited for.
+        self.total_ = torch.zeros(self.n_rows, self.n_classes)
         self.count_ = np.zeros(self.n_rows, dtype=np.int64)
         return self
 
@@ -43,14 +44,14 @@ class ProbabilityRecorder(Callback):
         """Add the batch's probabilities."""
         if not training or rows is None:
             return
-        logits = logits_of(y_pred)
-        row_numbers = rows.numpy()
-        self.total_[row_numbers] += logits.detach().softmax(1).float().cpu().numpy()
-        self.count_[row_numbers] += 1
+        probabilities = logits_of(y_pred).detach().softmax(1).float()
+        self.total_ = self.total_.to(probabilities.device)
+        self.total_[rows.to(probabilities.device)] += probabilities
+        self.count_[rows.numpy()] += 1
 
     def mean(self, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Mean probabilities (n, classes); ``predict`` gives them for rows never trained on."""
-        result = self.total_.astype(np.float64)
+        result = self.total_.double().cpu().numpy()
         unseen = np.flatnonzero(self.count_ == 0)
         if len(unseen):
             result[unseen] = predict(unseen)
