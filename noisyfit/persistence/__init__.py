@@ -4,7 +4,7 @@
 
 - ``files``: the two functions;
 - ``registry``: the closed list of what goes into a file, assembled from those of
-  `noisyfit.storage` and ``frames`` (pandas), ``objects`` (criteria, densities, callbacks),
+  ``noisyfit.storage`` and ``frames`` (pandas), ``objects`` (criteria, densities, callbacks),
   ``modules`` and ``network`` (networks and the nets that train them), ``estimators``, ``foreign``
   (other estimators, through skops) and ``names`` (classes by name, and what is not in a file).
 """
