@@ -67,7 +67,8 @@ def test_the_largest_entries_and_the_label_are_kept_and_the_rest_is_even(case: C
         kept = case.rows[row : row + 1].excess.indices
         others = np.setdiff1d(np.arange(case.dense.shape[1]), kept)
         assert case.labels[row] in kept
-        np.testing.assert_allclose(case.levelled[row, kept], case.dense[row, kept])
+        # Kept as what they are more or less than the background: tiny ones are rounded by that.
+        np.testing.assert_allclose(case.levelled[row, kept], case.dense[row, kept], atol=1e-16)
         if len(others):
             mean = case.dense[row, others].mean()
             np.testing.assert_allclose(case.levelled[row, others], mean, atol=1e-15)
