@@ -499,10 +499,13 @@ class Counting(Callback):
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.n_ = 0
         self.thing_ = [object()]
+        self.half_ = np.float64(0.5)  # a float, of a class of its own
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         self.n_ += 1
+        self.half_ /= 2
         net.history.record("n", self.n_)
+        net.history.record("half", float(self.half_))
 
 
 def test_callbacks_keep_what_can_be_kept_and_say_what_can_not(
@@ -514,6 +517,7 @@ def test_callbacks_keep_what_can_be_kept_and_say_what_can_not(
     with pytest.warns(UserWarning, match=r"'Counting' \(Counting\) begins anew with thing_"):
         resumed.fit(X, y)
     assert resumed.history_[:, "n"] == [1, 2, 3, 4, 5]
+    assert resumed.history_[:, "half"] == [0.5 ** (n + 1) for n in range(1, 6)]
 
 
 def test_partial_fit_keeps_none(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ CODECS: tuple[Codec, ...] = (
 
 def can_be_written(value: Any) -> bool:
     """Whether an object is one of those on the list, all that it holds included."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return type(value) in (type(None), bool, int, float, str)
+    if type(value) in (type(None), bool, int, float, str):
+        return True
     if type(value) in (list, tuple, set, frozenset):
         return all(can_be_written(item) for item in value)
     if isinstance(value, dict):
