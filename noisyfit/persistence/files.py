@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +13,11 @@ import torch
 from noisyfit.persistence.names import describe
 from noisyfit.persistence.registry import new_reader, new_writer
 from noisyfit.storage.archive import read_archive, write_archive
-from noisyfit.storage.arrays import WEIGHTS, read_tensors, write_tensors
 from noisyfit.storage.codec import Reader
+from noisyfit.storage.document import members_of, object_of, versions
 from noisyfit.storage.errors import LoadError
 
 ESTIMATOR = "estimator.json"
-# Whose version is noted, for people: "numpy", "torch" and what else makes predictions.
-_NOTED = ("numpy", "scipy", "scikit-learn", "torch", "skorch")
 
 
 def save(estimator: Any, path: str | os.PathLike[str]) -> None:
@@ -85,11 +80,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         raise TypeError(
             "the estimator holds itself, or is nested too deep to be written."
         ) from error
-    members = {ESTIMATOR: json.dumps(record, allow_nan=False).encode(), **writer.members}
-    if writer.tensors:
-        members[WEIGHTS] = write_tensors(writer.tensors)
-    versions = {"python": platform.python_version(), **{name: version(name) for name in _NOTED}}
-    write_archive(Path(path), members, versions)
+    write_archive(Path(path), members_of(record, writer, ESTIMATOR), versions())
 
 
 def load(
@@ -173,20 +164,15 @@ def load(
         given["module"] = module
     if isinstance(trusted, str):
         raise TypeError(f"trusted must be a sequence of names, got the string {trusted!r}.")
-    members = read_archive(Path(path))
     reader = new_reader(
-        members,
+        read_archive(Path(path)),
         {},
         given=given,
         trusted=tuple(trusted),
         device=None if device is None else torch.device(device),
     )
     try:
-        record = json.loads(members.pop(ESTIMATOR))
-        if WEIGHTS in members:
-            reader.tensors = read_tensors(members.pop(WEIGHTS))
-        estimator = reader.decode(record)
-        reader.check_all_taken()
+        estimator = object_of(reader, ESTIMATOR)
     except LoadError as error:
         raise LoadError(f"{os.fspath(path)} can't be loaded: {error}") from error
     except ImportError:

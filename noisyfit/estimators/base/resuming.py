@@ -16,8 +16,9 @@ from noisyfit.training.checkpoint import (
     Progress,
     describe_value,
     digest_of,
+    versions,
 )
-from noisyfit.training.checkpoint.folder import FollowedFolder, versions
+from noisyfit.training.checkpoint.folder import FollowedFolder
 from noisyfit.training.distributed import ALONE, Processes
 from noisyfit.training.seeding import draw_seed
 

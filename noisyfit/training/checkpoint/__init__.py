@@ -7,6 +7,7 @@
 - ``codecs``: what beliefs and coresets are in a file.
 """
 
+from noisyfit.storage.document import versions
 from noisyfit.training.checkpoint.folder import CheckpointFolder
 from noisyfit.training.checkpoint.identity import FitIdentity, describe_value, digest_of
 from noisyfit.training.checkpoint.progress import NO_PROGRESS, Part, Progress, Run
@@ -23,4 +24,5 @@ __all__ = [
     "Run",
     "describe_value",
     "digest_of",
+    "versions",
 ]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import re
 import shutil
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
 from noisyfit.storage.archive import read_archive, write_archive
-from noisyfit.storage.arrays import WEIGHTS, read_tensors, write_tensors
 from noisyfit.storage.codec import Reader, Writer
+from noisyfit.storage.document import members_of, object_of, versions
 from noisyfit.storage.errors import LoadError
 from noisyfit.storage.replacing import PREFIX, SUFFIX
 from noisyfit.training.checkpoint.codecs import CODECS
@@ -24,7 +21,6 @@ LOCK = "lock"
 FINISHED = "finished"
 N_KEPT = 2
 _NAME = re.compile(r"checkpoint-(\d{8})\.noisyfit")
-_NOTED = ("numpy", "scikit-learn", "torch", "skorch")
 
 
 class CheckpointFolder:
@@ -111,10 +107,7 @@ class CheckpointFolder:
         """Add a checkpoint, and drop those older than the one before it."""
         numbers = self.numbers()
         writer = Writer(CODECS)
-        record = writer.encode(state)
-        members = {STATE: json.dumps(record, allow_nan=False).encode(), **writer.members}
-        if writer.tensors:
-            members[WEIGHTS] = write_tensors(writer.tensors)
+        members = members_of(writer.encode(state), writer, STATE)
         path = self.file(numbers[0] + 1 if numbers else 1)
         write_archive(path, members, versions(), kind="checkpoint", private=True)
         for number in numbers[N_KEPT - 1 :]:
@@ -148,11 +141,6 @@ class FollowedFolder:
         """Leave it to the other process."""
 
 
-def versions() -> dict[str, str]:
-    """Versions on which the figures of a fit depend."""
-    return {"python": platform.python_version(), **{name: version(name) for name in _NOTED}}
-
-
 def _is_ours(name: str) -> bool:
     return bool(name in (LOCK, FINISHED) or _NAME.fullmatch(name) or _is_temporary(name))
 
@@ -165,11 +153,7 @@ def _read(path: Path) -> dict[str, Any]:
     members = read_archive(path, kind="checkpoint")
     reader = Reader({codec.tag: codec for codec in CODECS}, members, {})
     try:
-        record = json.loads(members.pop(STATE))
-        if WEIGHTS in members:
-            reader.tensors = read_tensors(members.pop(WEIGHTS))
-        state = reader.decode(record)
-        reader.check_all_taken()
+        state: dict[str, Any] = object_of(reader, STATE)
     except LoadError as error:
         raise LoadError(f"{path} can't be read: {error}") from error
     except Exception as error:  # a file that was made with care may have anything go wrong

@@ -16,7 +16,8 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from noisyfit.training.checkpoint.folder import CheckpointFolder, FollowedFolder, versions
+from noisyfit.storage.document import versions
+from noisyfit.training.checkpoint.folder import CheckpointFolder, FollowedFolder
 from noisyfit.training.checkpoint.identity import FitIdentity
 from noisyfit.training.checkpoint.state import State, generator_states, restore_generators
 
