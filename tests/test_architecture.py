@@ -22,16 +22,17 @@ ARROWS: dict[str, set[str]] = {
     "_blocks": set(),
     "_compat": set(),
     "_peaked": set(),
+    "_precision": set(),
     "_version": set(),
     "augmentation": set(),
-    "selection": {"_blocks", "_peaked"},
+    "selection": {"_blocks", "_peaked", "_precision"},
     "weighting": set(),
     "memory_maps": set(),
     "noise": {"_blocks", "_compat", "_peaked"},
     # Displays and reports from predictions need an estimate; a report is a file, too.
     "inspection": {"noise", "weighting", "losses", "storage", "_compat"},
     "callbacks": {"noise"},
-    "losses": {"weighting"},
+    "losses": {"weighting", "_precision"},
     "storage": {"_version"},
     "training": {
         "selection",
@@ -42,6 +43,7 @@ ARROWS: dict[str, set[str]] = {
         "_blocks",
         "_compat",
         "_peaked",
+        "_precision",
     },
     "estimators": {
         "training",
@@ -52,6 +54,7 @@ ARROWS: dict[str, set[str]] = {
         "_blocks",
         "_compat",
         "_peaked",
+        "_precision",
         "_version",
     },
     "persistence": {

@@ -1,19 +1,26 @@
 """What a GPU computes is what the CPU computes, and nothing waits for it between two batches.
 
-Skipped where there is no GPU. That labels are looked at once and not in every batch is tested
-everywhere.
+The tests on a GPU are skipped where there is none. Everywhere, all that noisyfit does on a device
+is done on a pretended one, whose tensors the CPU computes with.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from stress.fits import FITS, table
+from torch.utils import backend_registration
 
 from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier
+from noisyfit.estimators.base.validation import check_dtype, validate_device
 from noisyfit.losses import CRITERION_NAMES, resolve_criterion
 from noisyfit.losses.checks import check_indices, check_soft_target, values_are_known
 from noisyfit.training.network import PlannedNet
@@ -82,6 +89,66 @@ def test_no_batch_waits_for_the_gpu(estimator: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(PlannedNet, "train_step", watched)
     X, y = table()
     estimator.set_params(device="cuda", max_epochs=2, module__hidden=(8,)).fit(X, y)
+
+
+@pytest.mark.skipif(
+    not hasattr(backend_registration, "_setup_privateuseone_for_python_backend"),
+    reason="this torch knows no devices made in Python",
+)
+@pytest.mark.parametrize("options", [[], ["--without-float64"]], ids=["a GPU", "one of Apple's"])
+def test_what_is_done_on_a_pretended_gpu_is_what_the_cpu_does(options: list[str]) -> None:
+    command = Path(__file__).parent / "pretended_gpu" / "scenarios.py"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(command), *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(results) > 25
+    for result in results:
+        assert "failed" not in result, f"{result['name']}: {result['failed']}"
+        assert result["same"], f"{result['name']} gives something else than on the CPU"
+        if options and result["name"] == "l-dmi":
+            continue  # its determinants need float64, so its batches go to the CPU
+        assert not result["waits"], f"{result['name']} has a GPU waited for: {result['waits']}"
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda", 1), "mps"])
+def test_devices_that_are_there_are_taken(device: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert validate_device(device) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda:2", r"device='cuda:2' is not available: torch sees 2 CUDA devices"),
+        ("mps", r"device='mps' is not available here. Use device='cpu'"),
+        ("meta", r"device='meta' is not supported: use 'cpu', 'cuda' or 'mps'"),
+        ("gpu", r"device='gpu' is not a device"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(
+    device: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    X, y = table()
+    with pytest.raises(ValueError, match=message):
+        DMClassifier(device=device).fit(X, y)
+
+
+def test_float64_is_refused_where_the_device_has_none() -> None:
+    with pytest.raises(ValueError, match=r"dtype='float64' does not exist on device='mps'"):
+        check_dtype("float64", torch.device("mps"))
+    check_dtype("float32", torch.device("mps"))
+    check_dtype("float64", torch.device("cuda"))
 
 
 @pytest.mark.parametrize(

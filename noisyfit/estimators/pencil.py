@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from noisyfit._compat import Interval
+from noisyfit._precision import in_double
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.whole_data import WholeDataClassifier
@@ -173,9 +174,9 @@ class PENCILClassifier(Published, WholeDataClassifier):
             labels.freeze()
             self._run_phase(data, "fine-tuning", self.finetuning_epochs)
         self.net_.criterion_ = CrossEntropy()  # the labels need not be kept twice
-        learned = labels.label_distributions().double().cpu().numpy()
+        learned = in_double(labels.label_distributions()).cpu().numpy()
         # Rows that were not trained on have learned no label.
-        unseen = recorder.count_ == 0
+        unseen = recorder.unseen()
         learned[unseen] = self._probabilities(data, recorder)[unseen]
         self.label_distributions_ = learned / learned.sum(axis=1, keepdims=True)
         self._report_rows(data, self.label_distributions_, self._label_noise(data))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from noisyfit._compat import Interval
+from noisyfit._precision import in_double
 from noisyfit.estimators.base.documentation import share_documentation
 from noisyfit.estimators.base.published import Published
 from noisyfit.estimators.base.transition import TransitionClassifier
@@ -179,7 +180,7 @@ class TRevisionClassifier(Published, TransitionClassifier):
         finally:  # the optimizer goes on without it
             del optimizer.param_groups[-1]
             optimizer.state.pop(criterion.correction, None)
-        matrix = criterion.revised_matrix.detach().double().cpu().numpy().clip(min=0)
+        matrix = in_double(criterion.revised_matrix.detach()).cpu().numpy().clip(min=0)
         totals = matrix.sum(axis=1, keepdims=True)
         matrix = np.where(totals > 0, matrix / np.where(totals > 0, totals, 1), 1 / len(matrix))
         return noise_of_matrix(matrix, prior @ matrix)

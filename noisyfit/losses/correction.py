@@ -216,7 +216,9 @@ class ImportanceReweighting(_WithMatrix):
         """
         matrix = self.revised_matrix.detach().clamp_min(0)
         matrix = matrix / matrix.sum(dim=1, keepdim=True)
-        return ForwardCorrection(matrix.cpu()).to(self.transition_matrix.device)
+        likelihood = ForwardCorrection(np.eye(len(matrix)))
+        likelihood.transition_matrix = matrix  # on its device, where no check would wait for it
+        return likelihood
 
     @property
     def revised_matrix(self) -> Tensor:

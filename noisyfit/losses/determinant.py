@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from noisyfit._precision import in_double
 from noisyfit.losses.checks import check_indices, check_logits, check_sample_weight
 
 # Relative to the square of the largest singular value there can be. Keeps the logarithm finite
@@ -73,15 +74,16 @@ class DeterminantMutualInformation(nn.Module):
         target = check_indices("target", target, *logits.shape)
         n_classes = logits.shape[1]
         # Determinants of many classes are far below what float32 can tell apart.
-        p = logits.double().softmax(dim=1)
+        p = in_double(logits).softmax(dim=1)
         ones = torch.ones_like(p[:, 0])
         weights = ones if sample_weight is None else check_sample_weight(sample_weight, ones)
         one_hot = torch.nn.functional.one_hot(target, n_classes).to(p)
         total = weights.sum()
         total = torch.where(total > 0, total, torch.ones_like(total))  # the loss is 0 then, not NaN
         joint = one_hot.T @ (p * (weights / total).unsqueeze(1))
-        # Classes without a row are left out; a row that is NaN is not, or the loss would be finite.
-        joint = joint[joint.detach().sum(dim=1) != 0]
-        gram = joint @ joint.T
-        gram = gram + torch.eye(len(gram), dtype=p.dtype, device=p.device) * _RIDGE / n_classes**2
-        return (-0.5 * torch.linalg.slogdet(gram).logabsdet).to(logits.dtype)
+        # A class without a row has a factor of 1 in the determinant: it is left out. One whose
+        # rows are NaN is not, or the loss would be finite.
+        empty = joint.detach().sum(dim=1) == 0
+        diagonal = torch.where(empty, 1.0, _RIDGE / n_classes**2).to(p)
+        gram = joint @ joint.T + diagonal.diag()
+        return (-0.5 * torch.linalg.slogdet(gram).logabsdet).to(logits)

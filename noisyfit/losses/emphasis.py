@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from noisyfit._precision import in_double
 from noisyfit.losses.resolve import resolve_criterion
 from noisyfit.weighting import CallableEmphasis, Emphasis
 
@@ -87,11 +88,11 @@ class _DerivativeSize:
     def __call__(self, p: Tensor) -> Tensor:
         # Criteria ask for weights where no derivatives are recorded.
         with torch.inference_mode(False), torch.enable_grad():
-            flat = p.detach().flatten().double()
+            flat = in_double(p.detach().flatten())
             given = flat.logit().clamp(-_HIGHEST_LOGIT, _HIGHEST_LOGIT)
             logits = given.new_zeros(len(flat), self.n_classes)
             logits[:, 0] = given + math.log(self.n_classes - 1)
-            labels = torch.zeros(len(flat), dtype=torch.int64, device=p.device)
+            labels = torch.zeros(len(flat), dtype=torch.int64, device=flat.device)
             losses = self.criterion(logits.requires_grad_(), labels)
             if not isinstance(losses, Tensor) or losses.shape != flat.shape:
                 got = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
@@ -105,4 +106,4 @@ class _DerivativeSize:
                     f"{self.criterion!r}; compute them with torch, without detach() or no_grad()."
                 )
             (derivative,) = torch.autograd.grad(losses.sum(), logits)
-        return derivative.abs().sum(dim=1).reshape(p.shape)
+        return derivative.abs().sum(dim=1).reshape(p.shape).to(p.device)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances
 from noisyfit.selection.inputs import (
     IndexVector,
-    accumulator_dtype,
     as_points,
     as_sample_weight,
     check_k,

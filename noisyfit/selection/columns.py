@@ -34,11 +34,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
     Random,
-    accumulator_dtype,
     as_points,
     as_random_state,
     as_sample_weight,

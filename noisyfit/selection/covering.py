@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.distances import ROUNDING, Distances
-from noisyfit.selection.inputs import accumulator_dtype
 from noisyfit.selection.neighbourhoods import SampleOfPairs
 
 

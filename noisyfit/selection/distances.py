@@ -16,7 +16,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import torch
 
-from noisyfit.selection.inputs import accumulator_dtype, as_points
+from noisyfit._precision import accumulator_dtype
+from noisyfit.selection.inputs import as_points
 from noisyfit.selection.products import OuterProducts
 from noisyfit.selection.threads import side_by_side
 

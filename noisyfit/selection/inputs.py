@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from noisyfit._blocks import slices
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.products import OuterProducts
 
 FloatVector: TypeAlias = NDArray[np.float64]
@@ -21,7 +22,8 @@ Random: TypeAlias = np.random.RandomState | np.random.Generator
 def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
     """Return `values` as a finite, non-empty float32 or float64 tensor, copied only if necessary.
 
-    Integers become float64 and half precision becomes float32; the device stays. Outer products
+    Integers become float64 (float32 where the device has none) and half precision float32; the
+    device stays. Outer products
     stay what they are.
     """
     if isinstance(values, OuterProducts):
@@ -40,7 +42,7 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
     if tensor.dtype in (torch.float16, torch.bfloat16):
         tensor = tensor.float()
     elif not tensor.is_floating_point():
-        tensor = tensor.double()
+        tensor = tensor.to(accumulator_dtype(tensor.device))
     if tensor.ndim != ndim:
         hint = " Reshape one column with values[:, None]." if ndim == 2 and tensor.ndim == 1 else ""
         raise ValueError(f"{name} must have {ndim} dimension(s), got {tensor.ndim}.{hint}")
@@ -233,11 +235,6 @@ def to_tensor(values: np.ndarray, like: torch.Tensor | OuterProducts) -> torch.T
     """Return a numpy array as a tensor on the device of `like`: floats take its precision too."""
     dtype = like.dtype if values.dtype.kind == "f" else None
     return torch.tensor(values, dtype=dtype, device=like.device)
-
-
-def accumulator_dtype(device: torch.device) -> torch.dtype:
-    """Return the precision for long sums: float64 wherever the device has it (Apple's has not)."""
-    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def largest_remainders(counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:

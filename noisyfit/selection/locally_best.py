@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.neighbourhoods import Neighbourhoods, flat_nonzero, where_less
 
 # Candidates whose gain is at least this share of their group's best are looked at in a round. A
@@ -189,7 +190,7 @@ class _Found:
         """The best of each group, as many as are wanted."""
         if not self._rounds:
             empty = wanted.new_empty(0)
-            return Choice(empty, empty.double())
+            return Choice(empty, empty.to(accumulator_dtype(empty.device)))
         medoids, values, gains, groups = (
             torch.cat(parts) for parts in zip(*self._rounds, strict=True)
         )

@@ -275,6 +275,8 @@ def module_gradients(
 
     Raises
     ------
+    TypeError
+        If `X` is no tensor.
     ValueError
         If `kind` is unknown, there is no linear layer, or its outputs are not the module's.
 
@@ -291,6 +293,8 @@ def module_gradients(
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
     if layer is None and not linear:
         raise ValueError("module has no linear layer; name the one of the logits as layer.")
+    if not isinstance(X, torch.Tensor):
+        raise TypeError(f"X must be a torch tensor, got {type(X).__name__}; use torch.from_numpy.")
     last = linear[-1] if layer is None else layer
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     handle = last.register_forward_hook(

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.distances import MEMORY_BUDGET, ROUNDING, Distances
 from noisyfit.selection.greedy import GreedyResult
 from noisyfit.selection.inputs import (
-    accumulator_dtype,
     as_points,
     as_random_state,
     as_sample_weight,

@@ -30,11 +30,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from noisyfit._precision import accumulator_dtype
 from noisyfit.selection.distances import MEMORY_BUDGET, Blocks, Distances, Points, Storage
 from noisyfit.selection.inputs import (
     FloatVector,
     IndexVector,
-    accumulator_dtype,
     as_points,
     as_sample_weight,
     check_medoids,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from noisyfit.losses import RowCriterion
@@ -35,7 +36,8 @@ def weights_are_finite(module: nn.Module, criterion: Any) -> bool:
         trained += criterion.parameters()
     if isinstance(criterion, RowCriterion):  # what it has learned about the rows
         trained += [buffer for buffer in criterion.buffers() if buffer.is_floating_point()]
-    return all(bool(weight.isfinite().all()) for weight in trained)
+    # Of all together: one look, where every look has a GPU waited for.
+    return bool(torch.stack([weight.isfinite().all() for weight in trained]).all())
 
 
 def first_not_finite(probabilities: Any) -> int | None:

@@ -14,6 +14,7 @@ from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
 from noisyfit._blocks import NUMBERS_AT_A_TIME
+from noisyfit._precision import in_double
 from noisyfit.losses import CrossEntropy, DeterminantMutualInformation, RowCriterion
 from noisyfit.losses.checks import values_are_known
 from noisyfit.losses.expected import expected_losses
@@ -240,7 +241,7 @@ class PlannedNet(skorch.NeuralNet):
         if isinstance(criterion, RowCriterion) and not training:
             criterion = criterion.for_validation()
         if isinstance(criterion, RowCriterion) and criterion.needs_rows:
-            return criterion(logits, labels, rows.to(logits.device), weights)
+            return criterion(logits, labels, rows, weights)
         if labels.is_floating_point():
             return expected_losses(criterion, logits, labels) * weights
         if isinstance(criterion, RowCriterion):
@@ -391,7 +392,7 @@ def probability_blocks(
 ) -> Iterator[np.ndarray]:
     """Class probabilities as float64, softmax taken in float64, some thousand rows at a time."""
     for logits in logit_blocks(module, rows, index, **options):
-        yield logits.double().softmax(1).cpu().numpy()
+        yield in_double(logits).softmax(1).cpu().numpy()
 
 
 def predict_probabilities(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from noisyfit._peaked import Matrix, PeakedRows
-from noisyfit.training.rows import Features, Rows
+from noisyfit.training.rows import Features, Rows, moved
 from noisyfit.training.transform import apply_transform
 
 
@@ -72,7 +72,8 @@ class PlannedBatches(Dataset):
     """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries.
 
     Where several processes train together, the features are those of this one's share of the batch,
-    the targets those of all of it.
+    the targets those of all of it. All but the features goes to the device once for the epoch:
+    copies batch by batch would have a GPU waited for.
     """
 
     def __init__(
@@ -87,27 +88,38 @@ class PlannedBatches(Dataset):
         self.part = rows.processes.share
         self.transform = transform
         self.device = device
-        self.row_numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
+        numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
+        self.row_numbers = numbers.to(device)
+        self.fetched_numbers = numbers.to(rows.index_device)
         self.labels: PeakedRows | Tensor
         if isinstance(plan.targets, PeakedRows):
             self.labels = plan.targets
         else:
             labels = torch.from_numpy(np.asarray(plan.targets))
-            self.labels = labels.to(dtype if labels.ndim == 2 else torch.int64)
+            self.labels = labels.to(device, dtype if labels.ndim == 2 else torch.int64)
         self.dtype = dtype
         weights = np.asarray(plan.weights, dtype=np.float64)
         # Mean one over the epoch: the loss of a full batch is then the weighted mean.
-        self.weights = torch.from_numpy(weights / weights.mean()).to(dtype)
+        self.weights = torch.from_numpy(weights / weights.mean()).to(dtype).to(device)
         self.stratified = plan.stratified
         self.batch_size = plan.batch_size
         self.mixing = plan.mixing
         if plan.mixing is not None:
-            self.partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
-            self.partner_codes = torch.from_numpy(np.asarray(plan.mixing.targets, dtype=np.int64))
-            self.share = torch.from_numpy(np.asarray(plan.mixing.share)).to(dtype)
+            partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
+            self.partners = partners.to(rows.index_device)
+            codes = torch.from_numpy(np.asarray(plan.mixing.targets, dtype=np.int64))
+            self.partner_codes = codes.to(device)
+            self.share = torch.from_numpy(np.asarray(plan.mixing.share)).to(dtype).to(device)
 
     def __len__(self) -> int:
         return len(self.row_numbers)
+
+    def located(self, positions: list[Tensor]) -> Sequence[Tensor]:
+        """The positions of all batches where they are to be given to this."""
+        device = self.rows.index_device
+        if device.type == "cpu" or isinstance(self.labels, PeakedRows):
+            return positions
+        return torch.cat(positions).to(device).split([len(some) for some in positions])
 
     def __getitem__(self, positions: Tensor) -> Batch:
         return self.finish(self.fetch(positions))
@@ -115,7 +127,8 @@ class PlannedBatches(Dataset):
     def fetch(self, positions: Tensor) -> FetchedBatch:
         """What takes time where features are not in memory, and draws nothing at random."""
         own = self.part.of_batch(positions)
-        features = self.rows.fetch(self.row_numbers[own])
+        own = moved(own, self.fetched_numbers.device)
+        features = self.rows.fetch(self.fetched_numbers[own])
         if self.mixing is None:
             return positions, features, None
         return positions, features, self.rows.fetch(self.partners[own])
@@ -123,27 +136,28 @@ class PlannedBatches(Dataset):
     def finish(self, fetched: FetchedBatch) -> Batch:
         """The batch on the device, with all that the loss needs."""
         positions, features, partner = fetched
+        place = moved(positions, self.device)
+        labels = self.labels
         targets = BatchTargets(
-            self._labels_at(positions).to(self.device),
-            self.weights[positions].to(self.device),
-            self.row_numbers[positions],
+            labels[place] if isinstance(labels, Tensor) else self._believed(labels, positions),
+            self.weights[place],
+            self.row_numbers[place],
         )
         features = self._put(features)
         if self.mixing is not None:
-            share = self.share[self.part.of_batch(positions)].to(self.device)
+            share = self.share[self.part.of_batch(place)]
             features = self.rows.mix(features, self._put(partner), share)
-            targets.partner_codes = self.partner_codes[positions].to(self.device)
-            targets.share = self.share[positions].to(self.device)
+            targets.partner_codes = self.partner_codes[place]
+            targets.share = self.share[place]
         return features, targets
 
     def _put(self, features: Features) -> Features:
         features = self.rows.put(features)
         return features if self.transform is None else apply_transform(self.transform, features)
 
-    def _labels_at(self, positions: Tensor) -> Tensor:
-        if isinstance(self.labels, PeakedRows):
-            return torch.from_numpy(self.labels[positions.numpy()].toarray()).to(self.dtype)
-        return self.labels[positions]
+    def _believed(self, labels: PeakedRows, positions: Tensor) -> Tensor:
+        dense = torch.from_numpy(labels[positions.numpy()].toarray()).to(self.dtype)
+        return moved(dense, self.device)
 
 
 class FetchedBatches(Dataset):
@@ -218,7 +232,7 @@ class BatchIterator:
         self.positions: BatchPositions | StratifiedPositions
         if batches.stratified:
             assert isinstance(batches.labels, Tensor), "only class codes can be stratified by"
-            self.positions = StratifiedPositions(batches.labels, batch_size)
+            self.positions = StratifiedPositions(batches.labels.cpu(), batch_size)
         else:
             self.positions = BatchPositions(len(batches), batch_size, shuffle=shuffle)
         self.loader_options = loader_options
@@ -241,4 +255,4 @@ class BatchIterator:
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
             return (self.batches.finish(fetched) for fetched in loader)
-        return (self.batches[some] for some in positions)
+        return (self.batches[some] for some in self.batches.located(positions))

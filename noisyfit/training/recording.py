@@ -10,6 +10,7 @@ import torch
 from skorch.callbacks import Callback
 
 from noisyfit._blocks import slices
+from noisyfit._precision import in_double
 from noisyfit.training.checks import logits_of
 
 
@@ -26,11 +27,18 @@ class ProbabilityRecorder(Callback):
         self.n_classes = n_classes
 
     def initialize(self) -> ProbabilityRecorder:
-        """Start from nothing (skorch calls this when it sets up the net)."""
-        # Where the network is: fetching every batch would have a GPU waited for.
+        """Start from nothing (skorch calls this when it sets up the net).
+
+        What is recorded stays where the network is: to fetch it batch by batch, a GPU would have to
+        be waited for.
+        """
         self.total_ = torch.zeros(self.n_rows, self.n_classes)
-        self.count_ = np.zeros(self.n_rows, dtype=np.int64)
+        self.count_ = torch.zeros(self.n_rows, dtype=torch.int64)
         return self
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Go where the network is."""
+        self.total_, self.count_ = self.total_.to(net.device), self.count_.to(net.device)
 
     @torch.no_grad()
     def on_batch_end(
@@ -45,14 +53,18 @@ class ProbabilityRecorder(Callback):
         if not training or rows is None:
             return
         probabilities = logits_of(y_pred).detach().softmax(1).float()
-        self.total_ = self.total_.to(probabilities.device)
-        self.total_[rows.to(probabilities.device)] += probabilities
-        self.count_[rows.numpy()] += 1
+        self.total_[rows] += probabilities
+        self.count_[rows] += 1
+
+    def unseen(self) -> np.ndarray:
+        """Mask (n,) of the rows that were never trained on."""
+        mask: np.ndarray = (self.count_ == 0).cpu().numpy()
+        return mask
 
     def mean(self, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Mean probabilities (n, classes); ``predict`` gives them for rows never trained on."""
-        result = self.total_.double().cpu().numpy()
-        unseen = np.flatnonzero(self.count_ == 0)
+        result = in_double(self.total_).cpu().numpy()
+        unseen = np.flatnonzero(self.unseen())
         if len(unseen):
             result[unseen] = predict(unseen)
         for part in slices(*result.shape):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noisyfit._precision import in_double
 from noisyfit.training.rows import DenseRows, Rows
 
 # Components of few columns would be recognised by chance.
@@ -42,7 +43,7 @@ def are_principal_components(rows: Rows, mean: Tensor) -> bool:
     if not isinstance(rows, DenseRows) or n_columns < MINIMUM_COMPONENTS:
         return False
     numbers = np.unique(np.linspace(0, len(rows) - 1, ROWS_LOOKED_AT).astype(np.int64))
-    sample = rows.take(torch.from_numpy(numbers)).double()
+    sample = in_double(rows.take(torch.from_numpy(numbers)))
     return any(_fall_and_are_orthogonal(part) for part in (sample - mean, sample))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from noisyfit._precision import has_float64
 from noisyfit.training.checks import (
     check_batch_normalisation,
     check_callback_options,
@@ -88,6 +90,8 @@ class NetworkSettings:
         check_optimizer(
             optimizer, {"lr": self.lr, **options}, module, list(OPTIMIZERS), self.optimizer
         )
+        if not has_float64(self.device):
+            criterion = copy.deepcopy(criterion).float()  # matrices of corrections are float64
         if self.autocast == torch.float16:
             check_single_step(optimizer, self.optimizer)
         net = (TwinNet if twins else PlannedNet)(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ class Twins(nn.Module):
         first = logits_of(self.first(*features, **named))
         second = logits_of(self.second(*features, **named))
         logs = torch.stack([first.log_softmax(dim=1), second.log_softmax(dim=1)])
-        return logs.logsumexp(dim=0) - torch.log(logs.new_tensor(2.0)), first, second
+        return logs.logsumexp(dim=0) - math.log(2.0), first, second
 
 
 def _start_alike(first: nn.Module, second: nn.Module) -> bool:

@@ -141,7 +141,7 @@ def outcome(estimator: Any, X: Any) -> str:
     for name, value in found.items():
         digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
     for name, tensor in estimator.net_.module_.state_dict().items():
-        digest.update(name.encode() + tensor.numpy().tobytes())
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
     for record in estimator.history_:
         kept = {name: value for name, value in record.items() if name not in ("dur", "batches")}
         digest.update(repr(sorted(kept.items())).encode())

@@ -32,6 +32,7 @@ from noisyfit.estimators.base.row_reports import RowReports
 from noisyfit.estimators.base.tasks import FitTask
 from noisyfit.estimators.base.validation import (
     as_counts,
+    check_dtype,
     combine_weights,
     encode_labels,
     shape_of_a_row,
@@ -261,6 +262,7 @@ class NetworkClassifier(
     ) -> tuple[LabeledRows, NetworkSettings]:
         """Everything a training run needs, checked."""
         device = processes.device or validate_device(self.device)
+        check_dtype(self.dtype, device)
         autocast = validate_autocast(self.autocast, self.dtype, device)
         weights = combine_weights(sample_weight, self.class_weight, y, classes)
         n_present = len(np.unique(codes[weights > 0]))

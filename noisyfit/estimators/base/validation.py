@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
 )
 from skorch.callbacks import Callback
 
+from noisyfit._precision import has_float64
 from noisyfit.estimators.base.datasets import is_dataset
 from noisyfit.estimators.base.mapped import check_mapped, would_be_copied
 from noisyfit.estimators.base.naming import naming
@@ -322,6 +323,15 @@ def validate_device(device: Any) -> torch.device:
     elif checked.type not in ("cpu", "cuda", "mps"):
         raise ValueError(f"device={device!r} is not supported: use 'cpu', 'cuda' or 'mps'.")
     return checked
+
+
+def check_dtype(dtype: str, device: torch.device) -> None:
+    """Raise where the device can't hold numbers of this precision."""
+    if dtype == "float64" and not has_float64(device):
+        raise ValueError(
+            f"dtype={dtype!r} does not exist on device={str(device)!r}; use dtype='float32', or "
+            "device='cpu'."
+        )
 
 
 def validate_autocast(autocast: str | None, dtype: str, device: torch.device) -> torch.dtype | None:

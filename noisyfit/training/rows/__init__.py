@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from noisyfit.training.rows.base import Features, RowForm, Rows, apply_module
+from noisyfit.training.rows.base import Features, RowForm, Rows, apply_module, moved
 from noisyfit.training.rows.channels import channel_axis
 from noisyfit.training.rows.dataset import DatasetItems, is_pair, take_items
 from noisyfit.training.rows.dense import DenseRows
@@ -33,6 +33,7 @@ __all__ = [
     "is_mapped",
     "is_pair",
     "kept_type",
+    "moved",
     "needs_conversion",
     "take_items",
 ]

@@ -51,6 +51,14 @@ def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | Non
         return module(**batch) if named else module(batch)
 
 
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device, without waiting for what a GPU has still to do."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        # Of memory that may be paged out, torch copies only when the GPU has come so far.
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 class Rows(abc.ABC):
     """``len(rows)`` rows of features; ``take`` cuts a batch and puts it on the device."""
 
@@ -61,18 +69,23 @@ class Rows(abc.ABC):
     autocast: torch.dtype | None = None  # what a module's products with the rows are computed in
     processes: Processes = ALONE  # those that train on the rows together
 
+    @property
+    def index_device(self) -> torch.device:
+        """Where `fetch` has its index best: on the device, if that is where the features lie."""
+        return torch.device("cpu")
+
     @abc.abstractmethod
     def fetch(self, index: Tensor) -> Features:
-        """Rows ``index`` (int64, on the CPU) where and as they lie: what workers can do."""
+        """Rows ``index`` (int64) where and as they lie: what workers can do."""
 
     def put(self, batch: Features) -> Features:
         """Put what was fetched on the device, as the module is given it."""
         if isinstance(batch, dict):
-            return {name: values.to(self.device) for name, values in batch.items()}
-        return batch.to(self.device)
+            return {name: moved(values, self.device) for name, values in batch.items()}
+        return moved(batch, self.device)
 
     def take(self, index: Tensor) -> Features:
-        """Rows ``index`` (int64, on the CPU) as a batch on the device."""
+        """Rows ``index`` (int64) as a batch on the device."""
         return self.put(self.fetch(index))
 
     def fetched(self, indices: Sequence[Tensor]) -> Iterator[Features]:
@@ -122,7 +135,7 @@ class Rows(abc.ABC):
         prediction for a row independent of the rows that are predicted with it.
         """
         numbers = torch.arange(len(self)) if index is None else torch.from_numpy(index)
-        parts = numbers.split(size)
+        parts = numbers.to(self.index_device).split(size)
         for part, found in zip(parts, self.fetched(parts), strict=True):
             block = self.put(found)
             yield (self.pad(block, size) if fixed_size else block), len(part)

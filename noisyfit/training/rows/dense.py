@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noisyfit.training.rows.base import Rows
+from noisyfit._precision import double_device, in_double
+from noisyfit.training.rows.base import Rows, moved
 from noisyfit.training.rows.dataset import DatasetItems
 from noisyfit.training.rows.mapped import ConvertedMap, is_mapped
 from noisyfit.training.surroundings import without_warning
@@ -36,9 +37,13 @@ class DenseRows(Rows):
         if isinstance(features, DatasetItems):
             self.loader_options = features.loader_options
 
+    @property
+    def index_device(self) -> torch.device:  # noqa: D102
+        return self.features.device if isinstance(self.features, Tensor) else torch.device("cpu")
+
     def fetch(self, index: Tensor) -> Tensor:  # noqa: D102
         if isinstance(self.features, Tensor):
-            return self.features.index_select(0, index.to(self.features.device))
+            return self.features.index_select(0, moved(index, self.index_device))
         return self.features.read(index)
 
     def _parts(self, size: int) -> Iterator[Tensor]:
@@ -60,17 +65,17 @@ class DenseRows(Rows):
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:  # noqa: D102
         if len(self.shape) != 2:
             return None
-        device = self.features.device if isinstance(self.features, Tensor) else torch.device("cpu")
+        device = double_device(self.index_device)
         weights = torch.from_numpy(weight / weight.sum()).to(device)
         size = max(1, 2**22 // max(1, self.shape[1]))  # bounds the float64 copies to some 32 MiB
         shares = weights.split(size)
         mean = torch.zeros(self.shape[1], dtype=torch.float64, device=device)
         for share, part in zip(shares, self._parts(size), strict=True):
-            mean += share @ part.double()
+            mean += share @ in_double(part)
         variance = torch.zeros_like(mean)
         for share, part in zip(shares, self._parts(size), strict=True):
             precision = torch.finfo(part.dtype).eps
-            variance += share @ (part.double() - mean).square_()
+            variance += share @ (in_double(part) - mean).square_()
         scale = variance.sqrt_()
         # A constant column has only rounding error left: dividing by it would blow that up.
         constant = scale <= precision * mean.abs().clamp_min(1e-12)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noisyfit._precision import double_device, in_double
 from noisyfit.training.rows.base import RowForm
 from noisyfit.training.rows.channels import channel_axis
 from noisyfit.training.rows.dataset import DatasetItems
@@ -56,15 +57,16 @@ class ImageRows(DenseRows):
 
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor]:
         """Weighted mean and standard deviation of each channel."""
-        weights = torch.from_numpy(weight / weight.sum()).to(self.device)
-        mean = torch.zeros(self.shape[1], dtype=torch.float64, device=self.device)
+        device = double_device(self.device)
+        weights = torch.from_numpy(weight / weight.sum()).to(device)
+        mean = torch.zeros(self.shape[1], dtype=torch.float64, device=device)
         square = torch.zeros_like(mean)
         n_pixels = self.shape[2] * self.shape[3]
         size = max(1, 2**20 // (n_pixels * self.shape[1]))
         first = 0
         for block, n_real in self.blocks(size):
             share = weights[first : first + n_real, None, None, None] / n_pixels
-            values = block.double()
+            values = in_double(block)
             mean += (share * values).sum(dim=(0, 2, 3))
             square += (share * values.square()).sum(dim=(0, 2, 3))
             first += n_real

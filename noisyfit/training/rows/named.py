@@ -40,6 +40,11 @@ class NamedRows(Rows):
         """What the rows are like."""
         return RowForm("named", names=self.names)
 
+    @property
+    def index_device(self) -> torch.device:  # noqa: D102
+        places = {part.index_device for part in self.parts.values()}
+        return places.pop() if len(places) == 1 else torch.device("cpu")
+
     def fetch(self, index: Tensor) -> Features:  # noqa: D102
         if self.items is not None:
             return self.items.read(index)

@@ -9,7 +9,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from noisyfit.training.rows.base import RowForm, Rows
+from noisyfit.training.rows.base import RowForm, Rows, moved
 from noisyfit.training.surroundings import without_warning
 
 
@@ -28,7 +28,17 @@ class SparseRows(Rows):
 
     def fetch(self, index: Tensor) -> Tensor:  # noqa: D102
         part = self.features[index.numpy()]
-        return self._tensor(part.indptr, part.indices, part.data, part.shape, torch.device("cpu"))
+        return self._tensor(part.indptr, part.indices, part.data, part.shape)
+
+    def put(self, batch: Tensor) -> Tensor:  # noqa: D102
+        if batch.device == self.device:
+            return batch
+        return self._tensor(
+            moved(batch.crow_indices(), self.device),
+            moved(batch.col_indices(), self.device),
+            moved(batch.values(), self.device),
+            batch.shape,
+        )
 
     def pad(self, batch: Tensor, size: int) -> Tensor:  # noqa: D102
         missing = size - batch.shape[0]
@@ -40,33 +50,38 @@ class SparseRows(Rows):
 
     def mix(self, first: Tensor, second: Tensor, share: Tensor) -> Tensor:  # noqa: D102
         # Both rows' entries side by side; layers add up what has the same column.
-        own, other = self._scaled(first, share), self._scaled(second, 1 - share)
-        mixed = scipy.sparse.csr_matrix(own + other)
-        return self._tensor(mixed.indptr, mixed.indices, mixed.data, mixed.shape)
-
-    def _scaled(self, batch: Tensor, factor: Tensor) -> Any:
-        parts = (batch.values(), batch.col_indices(), batch.crow_indices())
-        matrix = scipy.sparse.csr_matrix(tuple(p.cpu().numpy() for p in parts), tuple(batch.shape))
-        return matrix.multiply(factor.cpu().numpy()[:, None]).tocsr().astype(matrix.dtype)
+        starts, others = first.crow_indices(), second.crow_indices()
+        columns = first.col_indices().new_empty(first.values().numel() + second.values().numel())
+        values = first.values().new_empty(len(columns))
+        for batch, factor, before in (
+            (first, share, others[:-1]),
+            (second, 1 - share, starts[1:]),
+        ):
+            row = _row_of_each_entry(batch)
+            place = torch.arange(len(row), device=row.device) + before[row]
+            columns[place] = batch.col_indices()
+            values[place] = batch.values() * factor[row]
+        return self._tensor(starts + others, columns, values, first.shape)
 
     def mean_and_scale(self, weight: np.ndarray) -> tuple[Tensor, Tensor] | None:
         """None: centring would fill in the zeros."""
         return None
 
-    def _tensor(
-        self,
-        starts: Any,
-        columns: Any,
-        values: Any,
-        shape: tuple[int, int],
-        device: torch.device | None = None,
-    ) -> Tensor:
+    def _tensor(self, starts: Any, columns: Any, values: Any, shape: tuple[int, ...]) -> Tensor:
+        values = torch.as_tensor(values)
         with without_warning("Sparse CSR tensor support is in beta"):
             return torch.sparse_csr_tensor(
                 torch.as_tensor(starts, dtype=torch.int64),
                 torch.as_tensor(columns, dtype=torch.int64),
-                torch.as_tensor(values),
+                values,
                 size=shape,
-                device=self.device if device is None else device,
+                device=values.device,
                 check_invariants=False,
             )
+
+
+def _row_of_each_entry(batch: Tensor) -> Tensor:
+    starts = batch.crow_indices()
+    rows = torch.arange(batch.shape[0], device=starts.device)
+    # Their number is known, so a GPU need not be waited for to count them.
+    return rows.repeat_interleave(starts.diff(), output_size=batch.values().numel())
