@@ -299,7 +299,7 @@ def test_two_checkpoints_are_kept_that_nobody_else_can_read(tmp_path: Path) -> N
     assert {stat.S_IMODE((folder / name).stat().st_mode) for name in names} == {0o600}
     with zipfile.ZipFile(folder / names[0]) as archive:  # and nothing in them is a pickle
         suffixes = {Path(name).suffix for name in archive.namelist()}
-    assert suffixes == {".json", ".npy", ".safetensors"}
+    assert suffixes == {".json", ".safetensors"}
 
 
 def test_what_a_killed_write_has_left_is_removed(tmp_path: Path) -> None:

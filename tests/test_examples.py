@@ -310,6 +310,14 @@ def test_fit_cost_prints_ratios(run):
         assert len(rows_of_table(output, batch)) == 4
 
 
+def test_device_cost_prints_ratios(run):
+    small = ("--rows", 64, "--depth", 8, "--batch-size", 32, "--epochs", 1, "--rounds", 1)
+    output = run("benchmarks/device_cost.py", *small, "--settings", "half precision")
+    assert len(rows_of_table(output, "as it is")) == 1
+    assert len(rows_of_table(output, "half precision")) == 1
+    assert len(rows_of_table(output, "plain torch loop")) == 1
+
+
 ACCURACY = "benchmarks/accuracy.py"
 
 

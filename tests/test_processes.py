@@ -39,7 +39,7 @@ from noisyfit.selection import (
     select_coreset,
     swap_medoids,
 )
-from noisyfit.training.network import predict_logits
+from noisyfit.training.predictions import predict_logits
 from noisyfit.training.rows import as_rows
 from noisyfit.training.surroundings import without_warning
 from noisyfit.weighting import EMPHASIS_NAMES

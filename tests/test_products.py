@@ -24,6 +24,7 @@ from noisyfit.selection import (
     select_coreset,
     stochastic_medoids,
     swap_medoids,
+    total_distance,
 )
 
 
@@ -49,8 +50,10 @@ def test_selectors_choose_the_same(seed, k, budget):
         np.testing.assert_array_equal(found, expected)
     drawn = [stochastic_medoids(x, k, random_state=seed).indices for x in (products, points)]
     np.testing.assert_array_equal(*drawn)
-    swapped = [swap_medoids(x, np.arange(k)).total_distance for x in (products, points)]
-    assert swapped[0] == pytest.approx(swapped[1])
+    # Which of two swaps gains more may be decided by rounding, and where it ends by that.
+    swapped = swap_medoids(products, np.arange(k))
+    assert swapped.total_distance == pytest.approx(total_distance(points, swapped.indices))
+    assert swapped.total_distance <= total_distance(points, np.arange(k)) + 1e-6
     for found, expected in zip(
         assign_to_medoids(products, np.arange(k)),
         assign_to_medoids(points, np.arange(k)),

@@ -36,7 +36,7 @@ from noisyfit.training.coreset import (
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.folds import assign_folds
 from noisyfit.training.modules import MLP, SparseLinear, build_module
-from noisyfit.training.network import PlannedNet, predict_logits, predict_probabilities
+from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import (
     BatchIterator,
     BatchPositions,
@@ -45,6 +45,7 @@ from noisyfit.training.plan import (
     Mixing,
     PlannedBatches,
 )
+from noisyfit.training.predictions import predict_logits, predict_probabilities
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.rows import DenseRows, RowForm, Rows, SparseRows, as_rows
 from noisyfit.training.screening import screen_rows
@@ -375,6 +376,7 @@ def test_weight_average_equals_a_slow_reference() -> None:
     module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     net = SimpleNamespace(module_=module)
     teacher = WeightAverage(decay=0.9).initialize()
+    teacher.on_train_begin(net)
     expected: dict[str, torch.Tensor] = {}
     for step in range(1, 31):
         with torch.no_grad():
@@ -400,10 +402,12 @@ def test_weight_average_equals_a_slow_reference() -> None:
 
 def test_weight_average_starts_as_the_plain_mean() -> None:
     module = nn.Linear(1, 1, bias=False)
+    net = SimpleNamespace(module_=module)
     teacher = WeightAverage(decay=0.99).initialize()
+    teacher.on_train_begin(net)
     for value in (1.0, 2.0, 6.0):
         nn.init.constant_(module.weight, value)
-        teacher.on_batch_end(SimpleNamespace(module_=module), training=True)
+        teacher.on_batch_end(net, training=True)
     assert teacher.module_ is not None
     # 1; then thirds of it: (1 * 2 + 2) / 3; then quarters: (4 / 3 * 3 + 6) / 4.
     assert teacher.module_.weight.item() == pytest.approx(2.5)
@@ -418,6 +422,7 @@ def test_weight_average_starts_as_the_plain_mean() -> None:
 )
 def test_weight_average_goes_on_after_a_copy(duplicate: Any) -> None:
     teacher, net = WeightAverage().initialize(), SimpleNamespace(module_=nn.Linear(2, 2))
+    teacher.on_train_begin(net)
     teacher.on_batch_end(net, training=True)
     teacher, net = duplicate((teacher, net))
     nn.init.constant_(net.module_.weight, 100.0)

@@ -29,7 +29,7 @@ from noisyfit.training.seeding import isolated_seed
 from noisyfit.training.twins import TwinNet, Twins
 
 _NETS: dict[str, type[PlannedNet]] = {"PlannedNet": PlannedNet, "TwinNet": TwinNet}
-_SETTINGS = ("lr", "batch_size", "dtype", "autocast", "verbose")
+_SETTINGS = ("lr", "batch_size", "dtype", "autocast", "memory_format", "compile_mode", "verbose")
 _OPTION_PREFIXES = ("optimizer__", "callbacks__", "iterator_train__", "iterator_valid__")
 # Set in training, and read by what comes after it.
 _STATE = ("diverged_", "stop_requested_", "drop_share")

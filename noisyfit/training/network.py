@@ -13,8 +13,6 @@ from skorch.callbacks import Callback, EpochTimer, PrintLog
 from skorch.exceptions import SkorchException
 from torch import Tensor, nn
 
-from noisyfit._blocks import NUMBERS_AT_A_TIME
-from noisyfit._precision import in_double
 from noisyfit.losses import CrossEntropy, DeterminantMutualInformation, RowCriterion
 from noisyfit.losses.checks import values_are_known
 from noisyfit.losses.expected import expected_losses
@@ -25,12 +23,12 @@ from noisyfit.training.checks import (
     check_row_losses,
     logits_of,
 )
+from noisyfit.training.compiling import CompiledModule
 from noisyfit.training.distributed import ALONE, Processes
 from noisyfit.training.divergence import divergence, weights_are_finite
 from noisyfit.training.plan import BatchIterator, BatchTargets, EpochPlan, PlannedBatches
+from noisyfit.training.predictions import PREDICTION_BATCH_SIZE, predict_logits
 from noisyfit.training.rows import Features, RowForm, Rows, apply_module
-
-PREDICTION_BATCH_SIZE = 256
 
 
 class EpochWatcher(Protocol):
@@ -68,19 +66,32 @@ class PlannedNet(skorch.NeuralNet):
     validation_plan_: EpochPlan | None
     row_form_: RowForm  # what the network was built for
     processes_: Processes = ALONE  # those that train it together, while they do
+    usual_size_: int | None = None  # of a batch, unless their sizes differ by design
+    _compiled: CompiledModule | None = None
 
     def __init__(
         self,
         *args: Any,
         dtype: torch.dtype = torch.float32,
         autocast: torch.dtype | None = None,
+        memory_format: str | None = None,
+        compile_mode: str | None = None,
         transform: Callable[[Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         self.dtype = dtype
         self.autocast = autocast
+        self.memory_format = memory_format
+        self.compile_mode = compile_mode
         self.transform = transform
         super().__init__(*args, **kwargs)
+
+    def initialize_module(self, *args: Any, **kwargs: Any) -> PlannedNet:
+        """Make the module, its weights in the memory format asked for."""
+        super().initialize_module(*args, **kwargs)
+        if self.memory_format is not None:
+            self.module_.to(memory_format=getattr(torch, self.memory_format))
+        return self
 
     def initialize_optimizer(self, *args: Any, **kwargs: Any) -> PlannedNet:
         """Make the optimizer, and what scales losses so that small gradients survive float16."""
@@ -262,7 +273,21 @@ class PlannedNet(skorch.NeuralNet):
 
     def infer(self, x: Features, **fit_params: Any) -> Any:
         """Forward pass (skorch's own would not know the sparse CSR layout)."""
-        return apply_module(self.module_, x, self.autocast)
+        return apply_module(self._forward_for(x), x, self.autocast)
+
+    def _forward_for(self, features: Features) -> Callable[..., Any]:
+        """What computes a batch: a compiled module those of the usual size, in training."""
+        if self.compile_mode is None or not self.module_.training:
+            return self.module_
+        some = next(iter(features.values())) if isinstance(features, dict) else features
+        if len(some) != self.usual_size_:
+            return self.module_
+        if self._compiled is None or self._compiled.module is not self.module_:
+            self._compiled = CompiledModule(self.module_, self.compile_mode)
+        return self._compiled
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_compiled": None}
 
     def batch_output(self, features: Features, targets: BatchTargets) -> Any:
         """Output for all rows of a batch; of several processes, each has computed its share."""
@@ -321,6 +346,8 @@ class PlannedNet(skorch.NeuralNet):
         """Run over the batches and record their mean loss, synchronising once, at the end."""
         if iterator is None:
             return
+        if training:
+            self.usual_size_ = iterator.batch_size
         losses: list[Tensor] = []
         sizes: list[int] = []
         n_rows = len(iterator.batches.rows)
@@ -346,72 +373,3 @@ class PlannedNet(skorch.NeuralNet):
         self.history.record(prefix + "_batch_count", len(sizes))
         if not training:
             self.history.record("valid_acc", int(correct) / sum(sizes))
-
-
-@torch.no_grad()
-def logit_blocks(
-    module: nn.Module,
-    rows: Rows,
-    index: np.ndarray | None = None,
-    *,
-    batch_size: int = PREDICTION_BATCH_SIZE,
-    fixed_size: bool = True,
-) -> Iterator[Tensor]:
-    """Logits of the rows (all, or those of ``index``) in order, in evaluation mode.
-
-    Some thousand rows at a time, so that a GPU is seldom waited for.
-    """
-    was_training = module.training
-    if was_training:  # a fitted network is not: so threads may predict by it at the same time
-        module.eval()
-    try:
-        parts: list[Tensor] = []
-        n_numbers = 0
-        for block, n_real in rows.blocks(batch_size, index, fixed_size=fixed_size):
-            parts.append(logits_of(apply_module(module, block, rows.autocast))[:n_real])
-            n_numbers += parts[-1].numel()
-            if n_numbers >= NUMBERS_AT_A_TIME:
-                yield torch.cat(parts)
-                parts, n_numbers = [], 0
-        if parts:
-            yield torch.cat(parts)
-    finally:
-        if was_training:
-            module.train()
-
-
-def predict_logits(
-    module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
-) -> Tensor:
-    """Logits (n, classes) of the rows (all, or those of ``index``), in evaluation mode."""
-    return torch.cat(list(logit_blocks(module, rows, index, **options)))
-
-
-def probability_blocks(
-    module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
-) -> Iterator[np.ndarray]:
-    """Class probabilities as float64, softmax taken in float64, some thousand rows at a time."""
-    for logits in logit_blocks(module, rows, index, **options):
-        yield in_double(logits).softmax(1).cpu().numpy()
-
-
-def predict_probabilities(
-    module: nn.Module, rows: Rows, index: np.ndarray | None = None, **options: Any
-) -> np.ndarray:
-    """Class probabilities (n, classes) as float64, softmax taken in float64."""
-    n_rows = len(rows) if index is None else len(index)
-    return joined(probability_blocks(module, rows, index, **options), n_rows)
-
-
-def joined(blocks: Iterator[np.ndarray], n_rows: int) -> np.ndarray:
-    """Blocks of ``n_rows`` rows one below the other, none of which is kept beside the result."""
-    first = next(blocks)
-    if len(first) == n_rows:
-        return first
-    result = np.empty((n_rows, *first.shape[1:]), dtype=first.dtype)
-    result[: len(first)] = first
-    n_before = len(first)
-    for block in blocks:
-        result[n_before : n_before + len(block)] = block
-        n_before += len(block)
-    return result

@@ -229,6 +229,7 @@ class BatchIterator:
         self, batches: PlannedBatches, batch_size: int, *, shuffle: bool, loader_options: dict
     ) -> None:
         self.batches = batches
+        self.batch_size = None if batches.stratified else batch_size
         self.positions: BatchPositions | StratifiedPositions
         if batches.stratified:
             assert isinstance(batches.labels, Tensor), "only class codes can be stratified by"

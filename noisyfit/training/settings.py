@@ -46,6 +46,8 @@ class NetworkSettings:
     device: torch.device
     dtype: torch.dtype
     autocast: torch.dtype | None = None
+    memory_format: str | None = None
+    compile_mode: str | None = None
     transform: Callable[[Any], Any] | None = None
     verbose: int = 0
     callbacks: list[Any] = field(default_factory=list)
@@ -103,6 +105,8 @@ class NetworkSettings:
             device=str(self.device),
             dtype=self.dtype,
             autocast=self.autocast,
+            memory_format=self.memory_format,
+            compile_mode=self.compile_mode,
             transform=self.transform,
             verbose=self.verbose,
             callbacks=callbacks,

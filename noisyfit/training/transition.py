@@ -14,7 +14,7 @@ from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.checkpoint import NetState, Progress
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.divergence import first_not_finite
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.predictions import predict_probabilities
 from noisyfit.training.records import Record, merged_record
 from noisyfit.training.screening import (
     BULK_BATCH_SIZE,

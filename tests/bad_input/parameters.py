@@ -33,6 +33,8 @@ VALUES: dict[str, list[Any]] = {
     "checkpoint": [3, ["folder"], True],
     "dtype": ["float16", None, torch.float32],
     "autocast": ["float32", True, torch.bfloat16],
+    "memory_format": ["channels_first", True, torch.channels_last],
+    "compile": ["fast", 1.5, None],
     "accelerator": [2, "cpu", True],
     "device": [None, 0],
     "random_state": ["a", -1, 1.5, 2**32],

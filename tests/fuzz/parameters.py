@@ -84,6 +84,8 @@ NETWORK: Values = {
     "warm_start": ([False, True], ["yes", None, 2]),
     "callbacks": ([None, [], ()], ["a", 3, [3], [None], [nn.Linear]]),
     "dtype": (["float32", "float64"], ["float16", None, torch.float32, "x"]),
+    "memory_format": ([None, None, "channels_last"], ["channels_first", True]),
+    "compile": ([False], ["fast", 1.5, None]),  # compiling takes too long to be done often
     "autocast": ([None, None, None, "bfloat16"], ["float32", True, torch.bfloat16, "float16"]),
     "checkpoint": ([None], [3, ["folder"], True]),
     "accelerator": ([None], [2, "cpu", True]),

@@ -61,6 +61,15 @@ module : torch.nn.Module class or instance, callable, or None, default=None
         prediction; weights, losses and probabilities stay in `dtype`, which must be "float32".
         Meant for GPUs that are faster in it. With "float16" the loss is scaled so that small
         gradients don't vanish, but large values overflow; take "bfloat16" where the device has it.
+    memory_format : {"channels_last"} or None, default=None
+        Order of the weights of convolutions in memory, and so of what they compute. Convolutions
+        are often faster with channels last, most of all in half precision.
+    compile : bool or str, default=False
+        Whether training steps are compiled (``torch.compile``); True, or a mode: "default",
+        "reduce-overhead" (by CUDA graphs, for small networks on a GPU), "max-autotune" or
+        "max-autotune-no-cudagraphs". It takes from seconds to minutes and pays for long trainings.
+        Batches of another size than the usual one, and predictions, are not compiled. Results
+        differ by rounding, and by what is drawn in dropout. Not for sparse X.
     device : str or torch.device, default="cpu"
         Where to train and predict: "cpu", "cuda", "cuda:1", "mps".
     accelerator : accelerate.Accelerator or None, default=None

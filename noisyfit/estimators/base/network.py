@@ -38,12 +38,14 @@ from noisyfit.estimators.base.validation import (
     shape_of_a_row,
     validate_autocast,
     validate_callbacks,
+    validate_compile,
     validate_device,
     validate_rows_and_labels,
     validate_sample_weight,
 )
 from noisyfit.training.checkpoint import NO_PROGRESS, NetState, Part, Progress
 from noisyfit.training.checks import check_batch_size, check_lr_schedule
+from noisyfit.training.compiling import COMPILE_MODES
 from noisyfit.training.data import LabeledRows
 from noisyfit.training.distributed import ALONE, Processes, processes_of
 from noisyfit.training.divergence import DivergenceError
@@ -97,6 +99,8 @@ class NetworkClassifier(
         "checkpoint": [str, os.PathLike, None],
         "dtype": [StrOptions({"float32", "float64"})],
         "autocast": [StrOptions({"bfloat16", "float16"}), None],
+        "memory_format": [StrOptions({"channels_last"}), None],
+        "compile": ["boolean", StrOptions(COMPILE_MODES)],
         "device": [str, torch.device],
         "accelerator": [HasMethods(["gather", "prepare"]), None],
         "random_state": ["random_state"],
@@ -120,6 +124,8 @@ class NetworkClassifier(
         checkpoint: Any = None,
         dtype: str = "float32",
         autocast: str | None = None,
+        memory_format: str | None = None,
+        compile: bool | str = False,
         device: Any = "cpu",
         accelerator: Any = None,
         random_state: RandomState = None,
@@ -140,6 +146,8 @@ class NetworkClassifier(
         self.checkpoint = checkpoint
         self.dtype = dtype
         self.autocast = autocast
+        self.memory_format = memory_format
+        self.compile = compile
         self.device = device
         self.accelerator = accelerator
         self.random_state = random_state
@@ -235,16 +243,17 @@ class NetworkClassifier(
             self._row_shape, self._rows_are_bytes = shape_of_a_row(X), are_images(X)
             return X, y
         self._check_row_shape(X)
-        if self.net_.dtype != getattr(torch, self.dtype):
-            raise ValueError(
-                f"dtype={self.dtype!r} differs from that of the network in training "
-                f"({self.net_.dtype}); fit anew with warm_start=False."
-            )
-        if self.net_.autocast != (self.autocast and getattr(torch, self.autocast)):
-            raise ValueError(
-                f"autocast={self.autocast!r} differs from that of the network in training "
-                f"({self.net_.autocast}); fit anew with warm_start=False."
-            )
+        in_training = {
+            "dtype": (getattr(torch, self.dtype), self.net_.dtype),
+            "autocast": (self.autocast and getattr(torch, self.autocast), self.net_.autocast),
+            "memory_format": (self.memory_format, self.net_.memory_format),
+        }
+        for name, (wanted, found) in in_training.items():
+            if wanted != found:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} differs from that of the network in training "
+                    f"({found}); fit anew with warm_start=False."
+                )
         return X, y
 
     def _prepare(
@@ -290,6 +299,7 @@ class NetworkClassifier(
         for prefix in ("iterator_train", "iterator_valid"):
             size = self._prefixed_options(prefix).get("batch_size", -1)
             check_batch_size(size, f"{prefix}__batch_size", len(codes))
+        batch_size = self._prefixed_options("iterator_train").get("batch_size", self.batch_size)
         settings = NetworkSettings(
             module=self.module,
             optimizer=self.optimizer,
@@ -299,6 +309,8 @@ class NetworkClassifier(
             device=device,
             dtype=getattr(torch, self.dtype),
             autocast=autocast,
+            memory_format=self.memory_format,
+            compile_mode=validate_compile(self.compile, rows, batch_size),
             transform=self.train_transform,
             verbose=self.verbose if processes.is_main else 0,
             callbacks=validate_callbacks(self.callbacks),

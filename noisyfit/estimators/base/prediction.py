@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from noisyfit.estimators.base.datasets import is_dataset, labels_of
 from noisyfit.estimators.base.validation import shape_of_a_row, validate_rows
 from noisyfit.training.checks import check_batch_size, check_loader_options
-from noisyfit.training.network import PREDICTION_BATCH_SIZE, PlannedNet, joined, probability_blocks
+from noisyfit.training.network import PlannedNet
+from noisyfit.training.predictions import PREDICTION_BATCH_SIZE, joined, probability_blocks
 from noisyfit.training.projection import project
 from noisyfit.training.rows import Rows, are_images, as_rows
 from noisyfit.training.surroundings import plain_torch

@@ -23,7 +23,7 @@ from noisyfit._precision import has_float64
 from noisyfit.estimators.base.datasets import is_dataset
 from noisyfit.estimators.base.mapped import check_mapped, would_be_copied
 from noisyfit.estimators.base.naming import naming
-from noisyfit.training.rows import DatasetItems, are_images, kept_type
+from noisyfit.training.rows import DatasetItems, Rows, SparseRows, are_images, kept_type
 from noisyfit.training.surroundings import without_warning
 
 
@@ -332,6 +332,24 @@ def check_dtype(dtype: str, device: torch.device) -> None:
             f"dtype={dtype!r} does not exist on device={str(device)!r}; use dtype='float32', or "
             "device='cpu'."
         )
+
+
+def validate_compile(compile: bool | str, rows: Rows, batch_size: int | str) -> str | None:
+    """The mode to compile in, or None; rows and batches must be such that torch can."""
+    if compile is False:
+        return None
+    if batch_size == -1:
+        raise ValueError(
+            f"compile={compile!r} needs batches of one size, but batch_size=-1 makes one of all "
+            "rows that are trained on; set batch_size, or compile=False."
+        )
+    if isinstance(rows, SparseRows):
+        raise ValueError(f"compile={compile!r} can't be used with sparse X; use compile=False.")
+    if rows.processes.are_many:
+        raise ValueError(
+            f"compile={compile!r} can't be used in several processes; use compile=False."
+        )
+    return "default" if compile is True else str(compile)
 
 
 def validate_autocast(autocast: str | None, dtype: str, device: torch.device) -> torch.dtype | None:

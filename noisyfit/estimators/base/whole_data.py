@@ -14,7 +14,7 @@ from noisyfit.noise.belief import posterior
 from noisyfit.noise.estimate import noise_of_predictions
 from noisyfit.training.best_epoch import BestEpoch
 from noisyfit.training.data import LabeledRows
-from noisyfit.training.network import predict_probabilities
+from noisyfit.training.predictions import predict_probabilities
 from noisyfit.training.recording import ProbabilityRecorder
 from noisyfit.training.records import Record, joined_history
 

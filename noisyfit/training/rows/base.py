@@ -7,14 +7,14 @@ in one array a single indexing operation per batch does the same work several ti
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from noisyfit.training.distributed import ALONE, Processes
@@ -36,7 +36,9 @@ class RowForm:
     names: tuple[str, ...] = ()
 
 
-def apply_module(module: nn.Module, batch: Features, autocast: torch.dtype | None = None) -> Any:
+def apply_module(
+    module: Callable[..., Any], batch: Features, autocast: torch.dtype | None = None
+) -> Any:
     """Output of a module for a batch; named tensors are its keywords.
 
     ``autocast`` is the type that products are computed in, if not that of the weights.

@@ -1,0 +1,45 @@
+"""Training steps whose forward and backward pass torch has compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+COMPILE_MODES = {"default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"}
+
+
+class CompiledModule:
+    """Calls what torch has compiled of a module, whose weights stay where they are.
+
+    It is compiled in the first call, for batches of that size: of other sizes, ever new ones with
+    coresets, it would be compiled again and again.
+    """
+
+    def __init__(self, module: nn.Module, mode: str) -> None:
+        def forward(*features: Any, **named: Any) -> Any:
+            return module(*features, **named)
+
+        self.module = module
+        # Of a function: torch would leave its mark on a module, which would be saved with it.
+        self._compiled = torch.compile(forward, mode=mode, dynamic=False)
+        self._mode = mode
+        self._has_worked = False
+
+    def __call__(self, *features: Any, **named: Any) -> Any:
+        """Output of the module."""
+        # By CUDA graphs, the step before has left its results where this one writes its own.
+        torch.compiler.cudagraph_mark_step_begin()
+        if self._has_worked:
+            return self._compiled(*features, **named)
+        try:
+            output = self._compiled(*features, **named)
+        except Exception as error:
+            self.module(*features, **named)  # what it raises by itself is no matter of compiling
+            raise RuntimeError(
+                f"torch could not compile the module for compile={self._mode!r}; use "
+                f"compile=False. {type(error).__name__}: {error}"
+            ) from error
+        self._has_worked = True
+        return output
