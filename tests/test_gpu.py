@@ -24,6 +24,7 @@ from noisyfit.estimators.base.validation import check_dtype, validate_device
 from noisyfit.losses import CRITERION_NAMES, resolve_criterion
 from noisyfit.losses.checks import check_indices, check_soft_target, values_are_known
 from noisyfit.training.network import PlannedNet
+from noisyfit.training.plan import PlannedBatches
 from noisyfit.training.recording import ProbabilityRecorder
 
 needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -77,18 +78,41 @@ def test_a_fit_on_a_gpu_is_close_to_that_on_the_cpu(name: str) -> None:
     ids=repr,
 )
 def test_no_batch_waits_for_the_gpu(estimator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = PlannedNet.train_step
+    def watched(function: Any) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                return function(self, *args, **kwargs)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
 
-    def watched(self: PlannedNet, *args: Any, **kwargs: Any) -> Any:
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            return real(self, *args, **kwargs)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+        return call
 
-    monkeypatch.setattr(PlannedNet, "train_step", watched)
+    for kind, name in ((PlannedNet, "train_step"), (PlannedBatches, "__getitem__")):
+        monkeypatch.setattr(kind, name, watched(getattr(kind, name)))
     X, y = table()
     estimator.set_params(device="cuda", max_epochs=2, module__hidden=(8,)).fit(X, y)
+
+
+@needs_a_gpu
+@pytest.mark.parametrize("mode", ["default", "reduce-overhead"])
+@pytest.mark.parametrize("name", ["crust", "dm", "co-teaching"])
+def test_a_compiled_fit_on_a_gpu_is_close_to_a_plain_one(name: str, mode: str) -> None:
+    make, data = FITS[name]
+    X, y = data()
+    plain = make().set_params(device="cuda").fit(X, y)
+    compiled = make().set_params(device="cuda", compile=mode).fit(X, y)
+    difference = np.abs(compiled.predict_proba(X) - plain.predict_proba(X))
+    assert difference.mean() < 0.02
+
+
+@needs_a_gpu
+def test_images_in_half_precision_with_channels_last_are_close_to_plain_ones() -> None:
+    make, data = FITS["crust, images"]
+    X, y = data()
+    plain = make().set_params(device="cuda").fit(X, y)
+    other = make().set_params(device="cuda", memory_format="channels_last", autocast="bfloat16")
+    assert abs(other.fit(X, y).score(X, y) - plain.score(X, y)) < 0.15
 
 
 @pytest.mark.skipif(
