@@ -32,7 +32,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_blobs
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
@@ -594,7 +594,10 @@ def test_estimators_around_ours(estimator: Any, path: Path) -> None:
 
 
 def test_searches(path: Path) -> None:
-    search = fitted(GridSearchCV(DMClassifier(**SMALL), {"lr": [0.1, 0.01]}, cv=2))
+    folds = StratifiedKFold(
+        2
+    )  # of a number of folds, only newer versions of scikit-learn keep them
+    search = fitted(GridSearchCV(DMClassifier(**SMALL), {"lr": [0.1, 0.01]}, cv=folds))
     assert_predicts_the_same(search, again(search.best_estimator_, path))
     save(search, path)
     with pytest.raises(LoadError, match="StratifiedKFold"):

@@ -32,7 +32,10 @@ def _encode_values(values: Any, writer: Writer) -> dict[str, Json]:
     import pandas as pd
 
     dtype = values.dtype
-    if isinstance(dtype, np.dtype) or isinstance(values, pd.arrays.NumpyExtensionArray):
+    is_text = isinstance(dtype, pd.StringDtype)
+    # Older versions of pandas keep text in arrays of this kind, too.
+    is_plain = isinstance(values, pd.arrays.NumpyExtensionArray) and not is_text
+    if isinstance(dtype, np.dtype) or is_plain:
         return {"kind": "numpy", "values": writer.encode(np.asarray(values), "values")}
     if isinstance(dtype, pd.CategoricalDtype):
         return {
@@ -48,14 +51,14 @@ def _encode_values(values: Any, writer: Writer) -> dict[str, Json]:
             "zone": str(dtype.tz),
             "values": writer.encode(np.asarray(values.asi8), "values"),
         }
-    if isinstance(dtype, pd.StringDtype) or str(dtype) in _MASKED:
+    if is_text or str(dtype) in _MASKED:
         missing = np.asarray(pd.isna(values))
         plain = [None if gone else item for item, gone in zip(values, missing, strict=True)]
         return {
             "kind": "nullable",
             "dtype": str(dtype),
             "storage": getattr(dtype, "storage", None),
-            "nan": isinstance(dtype, pd.StringDtype) and dtype.na_value is not pd.NA,
+            "nan": is_text and dtype.na_value is not pd.NA,
             "values": writer.encode(np.array(plain, dtype=object), "values"),
         }
     raise TypeError(
