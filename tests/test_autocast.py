@@ -187,6 +187,16 @@ def test_a_type_that_torch_does_not_support_on_the_device_is_refused(monkeypatch
         dm(autocast="float16").fit(X, Y)
 
 
+def test_float16_is_refused_where_losses_can_not_be_scaled(monkeypatch):
+    def refuse(self, optimizer):
+        raise TypeError("this device has no float64")  # as torch 2.5 on Apple's GPUs
+
+    monkeypatch.setattr(torch.amp.GradScaler, "unscale_", refuse)
+    with pytest.raises(ValueError, match="autocast='float16' is not supported on device='cpu'"):
+        dm(autocast="float16").fit(X, Y)
+    dm(autocast="bfloat16").fit(X, Y)
+
+
 def test_lbfgs_goes_with_bfloat16_only():
     options = {"optimizer": torch.optim.LBFGS, "lr": 0.1}
     with pytest.raises(ValueError, match=r"LBFGS.*autocast=\"bfloat16\" or None"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from noisyfit.losses import CrossEntropy, GeneralizedCrossEntropy, SymmetricCrossEntropy
 from noisyfit.losses.expected import expected_losses
@@ -47,10 +49,11 @@ from noisyfit.training.plan import (
 )
 from noisyfit.training.predictions import predict_logits, predict_probabilities
 from noisyfit.training.recording import ProbabilityRecorder
-from noisyfit.training.rows import DenseRows, RowForm, Rows, SparseRows, as_rows
+from noisyfit.training.rows import DatasetItems, DenseRows, RowForm, Rows, SparseRows, as_rows
 from noisyfit.training.screening import screen_rows
 from noisyfit.training.seeding import draw_seed, isolated_seed
-from noisyfit.training.settings import NetworkSettings
+from noisyfit.training.settings import OPTIMIZERS, NetworkSettings
+from noisyfit.training.surroundings import plain_torch
 
 CPU = torch.device("cpu")
 
@@ -253,6 +256,53 @@ def test_a_data_loader_gives_the_same_batches(options: dict[str, int]) -> None:
     order = torch.cat(list(BatchPositions(11, 5, shuffle=True)))
     torch.manual_seed(0)
     assert torch.equal(torch.cat([targets.rows for _, targets in iterator]), order)
+
+
+class Items(Dataset):
+    """Rows that are fetched one by one."""
+
+    def __len__(self) -> int:
+        return 11
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return np.full(3, number, dtype=np.float32)
+
+
+def test_workers_are_given_nothing_that_lies_on_a_device() -> None:
+    # Tensors on Apple's GPUs can't be sent to other processes at all.
+    rows = as_rows(DatasetItems(Items(), "float32", {}), torch.device("meta"))
+    mixing = Mixing(np.arange(11)[::-1].copy(), np.zeros(11, dtype=int), np.full(11, 0.5))
+    plan = EpochPlan(np.arange(11), np.arange(11) % 2, np.ones(11), mixing)
+    batches = PlannedBatches(rows, plan, torch.float32, torch.device("meta"))
+    found: list[str] = []
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, item: Any) -> None:
+            if isinstance(item, torch.Tensor):
+                found.append(item.device.type)
+
+    file = io.BytesIO()
+    Pickler(file).dump(batches.source)
+    assert set(found) == {"cpu"}
+    positions, features, partners = pickle.loads(file.getvalue())[torch.tensor([3, 1])]
+    assert positions.tolist() == features[:, 0].tolist() == [3, 1]
+    assert partners[:, 0].tolist() == [7, 9]
+
+
+def test_features_on_a_device_are_not_fetched_by_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Any) -> Any:
+        raise AssertionError("a process of its own can't use the device")
+
+    monkeypatch.setattr(DataLoader, "__iter__", refuse)
+    device = torch.device("meta")
+    plan = EpochPlan(np.arange(11), np.arange(11) % 2, np.ones(11))
+    batches = PlannedBatches(as_rows(sparse_array(), device), plan, torch.float32, device)
+    options = {"num_workers": 1, "pin_memory": True}
+    iterator = BatchIterator(batches, 5, shuffle=True, loader_options=options)
+    assert [len(targets.rows) for _, targets in iterator] == [5, 6]
+    wrong = BatchIterator(batches, 5, shuffle=True, loader_options={"workers": 1})
+    with pytest.raises(TypeError, match=r"iterator_train__\* or iterator_valid__\* are.*workers"):
+        list(wrong)
 
 
 # ------------------------------------------------------------------------------------- modules
@@ -492,6 +542,21 @@ def build_net(data: LabeledRows, *callbacks: tuple[str, Callback], **options: An
 
 def every_row(data: LabeledRows, phase: str = "train") -> EpochPlan:
     return EpochPlan(data.used, data.codes[data.used], data.weights[data.used], phase=phase)
+
+
+def test_fused_steps_are_left_out_where_torch_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing(torch.optim.SGD):
+        """Like that of torch 2.4 on Apple's GPUs."""
+
+        def __init__(self, params: Any, fused: bool | None = None, **options: Any) -> None:
+            if fused:
+                raise RuntimeError("`fused=True` requires tensors of supported devices")
+            super().__init__(params, **options)
+
+    _, defaults = OPTIMIZERS["sgd"]
+    monkeypatch.setitem(OPTIMIZERS, "sgd", (Refusing, defaults))
+    group = build_net(labeled_rows(), optimizer="sgd").optimizer_.param_groups[0]
+    assert group["momentum"] == 0.9
 
 
 def test_plans_are_asked_for_one_epoch_at_a_time() -> None:
@@ -1191,12 +1256,41 @@ def test_isolated_seed_repeats_and_gives_the_stream_back() -> None:
 
 
 def test_isolated_seed_on_the_cpu_does_not_seed_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    # torch.manual_seed seeds every GPU, and only those named in fork_rng get their state back.
+    # torch.manual_seed seeds every GPU, and only that of the fit gets its state back.
     seeded: list[int] = []
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
     with isolated_seed(7, CPU):
         pass
     assert seeded == []
+
+
+def test_isolated_seed_on_an_apple_gpu_seeds_it_and_gives_its_stream_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[Any] = []
+    state = torch.tensor([5], dtype=torch.uint8)
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: state)
+    monkeypatch.setattr(torch.mps, "manual_seed", done.append)
+    monkeypatch.setattr(torch.mps, "set_rng_state", done.append)
+    with isolated_seed(7, torch.device("mps")):
+        assert done == [7]
+    assert done == [7, state]
+
+
+def test_a_device_without_autocast_needs_none_to_be_switched_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = torch.autocast
+
+    def autocast(kind: str, **options: Any) -> Any:
+        if kind != "cpu":  # as torch 2.4 does for Apple's GPUs
+            raise RuntimeError("unsupported scalarType")
+        return real(kind, **options)
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    monkeypatch.setattr(torch.amp, "is_autocast_available", lambda kind: kind == "cpu")
+    with plain_torch(torch.device("mps")):
+        pass
 
 
 def test_draw_seed_takes_every_random_state() -> None:

@@ -90,7 +90,7 @@ class PlannedBatches(Dataset):
         self.device = device
         numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
         self.row_numbers = numbers.to(device)
-        self.fetched_numbers = numbers.to(rows.index_device)
+        partners = None
         self.labels: PeakedRows | Tensor
         if isinstance(plan.targets, PeakedRows):
             self.labels = plan.targets
@@ -106,10 +106,10 @@ class PlannedBatches(Dataset):
         self.mixing = plan.mixing
         if plan.mixing is not None:
             partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
-            self.partners = partners.to(rows.index_device)
             codes = torch.from_numpy(np.asarray(plan.mixing.targets, dtype=np.int64))
             self.partner_codes = codes.to(device)
             self.share = torch.from_numpy(np.asarray(plan.mixing.share)).to(dtype).to(device)
+        self.source = FetchedBatches(rows, numbers, partners)
 
     def __len__(self) -> int:
         return len(self.row_numbers)
@@ -122,16 +122,7 @@ class PlannedBatches(Dataset):
         return torch.cat(positions).to(device).split([len(some) for some in positions])
 
     def __getitem__(self, positions: Tensor) -> Batch:
-        return self.finish(self.fetch(positions))
-
-    def fetch(self, positions: Tensor) -> FetchedBatch:
-        """What takes time where features are not in memory, and draws nothing at random."""
-        own = self.part.of_batch(positions)
-        own = moved(own, self.fetched_numbers.device)
-        features = self.rows.fetch(self.fetched_numbers[own])
-        if self.mixing is None:
-            return positions, features, None
-        return positions, features, self.rows.fetch(self.partners[own])
+        return self.finish(self.source[positions])
 
     def finish(self, fetched: FetchedBatch) -> Batch:
         """The batch on the device, with all that the loss needs."""
@@ -161,13 +152,24 @@ class PlannedBatches(Dataset):
 
 
 class FetchedBatches(Dataset):
-    """What the workers of a ``DataLoader`` do of `PlannedBatches`: nothing on a GPU."""
+    """The features of the batches of an `EpochPlan`, where and as they lie.
 
-    def __init__(self, batches: PlannedBatches) -> None:
-        self.batches = batches
+    That is what takes time where they are not in memory, and it draws nothing at random. Workers of
+    a ``DataLoader``, which are given all that is in here, can do it: unless the features lie on a
+    GPU, nothing of this does.
+    """
+
+    def __init__(self, rows: Rows, numbers: Tensor, partners: Tensor | None) -> None:
+        self.rows = rows
+        self.part = rows.processes.share
+        self.numbers = numbers.to(rows.index_device)
+        self.partners = None if partners is None else partners.to(rows.index_device)
 
     def __getitem__(self, positions: Tensor) -> FetchedBatch:
-        return self.batches.fetch(positions)
+        own = moved(self.part.of_batch(positions), self.numbers.device)
+        features = self.rows.fetch(self.numbers[own])
+        partner = None if self.partners is None else self.rows.fetch(self.partners[own])
+        return positions, features, partner
 
 
 class BatchPositions:
@@ -246,7 +248,7 @@ class BatchIterator:
         if self.loader_options:
             try:
                 loader = DataLoader(
-                    FetchedBatches(self.batches),
+                    self.batches.source,
                     sampler=positions,
                     batch_size=None,
                     **self.loader_options,
@@ -255,5 +257,7 @@ class BatchIterator:
                 raise type(error)(
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
-            return (self.batches.finish(fetched) for fetched in loader)
+            if self.batches.rows.index_device.type == "cpu":
+                return (self.batches.finish(fetched) for fetched in loader)
+            # Features on a GPU are fetched already, and no worker could get at them.
         return (self.batches[some] for some in self.batches.located(positions))

@@ -40,6 +40,14 @@ class ProbabilityRecorder(Callback):
         """Go where the network is."""
         self.total_, self.count_ = self.total_.to(net.device), self.count_.to(net.device)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was recorded."""
+        return {"total": self.total_, "count": self.count_}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what an earlier process recorded, to where the network is."""
+        self.total_, self.count_ = state["total"].to(self.total_), state["count"].to(self.count_)
+
     @torch.no_grad()
     def on_batch_end(
         self,

@@ -88,17 +88,15 @@ class NetworkSettings:
         optimizer, options = self.optimizer, self.optimizer_options
         if isinstance(optimizer, str):
             optimizer, defaults = OPTIMIZERS[optimizer]
-            options = {**defaults, **options}
+            options = {**_possible(optimizer, defaults, module), **options}
         check_optimizer(
             optimizer, {"lr": self.lr, **options}, module, list(OPTIMIZERS), self.optimizer
         )
-        if not has_float64(self.device):
-            criterion = copy.deepcopy(criterion).float()  # matrices of corrections are float64
         if self.autocast == torch.float16:
             check_single_step(optimizer, self.optimizer)
         net = (TwinNet if twins else PlannedNet)(
             module,
-            criterion=criterion,
+            criterion=self.on_device(criterion),
             optimizer=optimizer,
             lr=self.lr,
             batch_size=self.batch_size,
@@ -121,6 +119,12 @@ class NetworkSettings:
         )
         return net
 
+    def on_device(self, criterion: nn.Module) -> nn.Module:
+        """The criterion on the device, in the precision that it has there."""
+        if not has_float64(self.device):
+            criterion = copy.deepcopy(criterion).float()  # matrices of corrections are float64
+        return criterion.to(self.device)
+
     def _module(self, data: LabeledRows) -> nn.Module:
         module = build_module(
             self.module,
@@ -131,3 +135,17 @@ class NetworkSettings:
         if isinstance(module, MLP | ConvolutionNet) and data.column_statistics is not None:
             module.standardize_inputs(*data.column_statistics)
         return module
+
+
+def _possible(
+    optimizer: type[torch.optim.Optimizer], defaults: dict[str, Any], module: nn.Module
+) -> dict[str, Any]:
+    """The options, without the fused steps where torch has none for the device.
+
+    torch 2.4 has none for Apple's GPUs.
+    """
+    try:
+        optimizer(module.parameters(), **defaults)
+    except RuntimeError:
+        return {name: value for name, value in defaults.items() if name != "fused"}
+    return defaults

@@ -28,7 +28,8 @@ from pretended_gpu.device import NAME, PretendedDevice, PretendedTensor, set_up
 from stress.fits import FITS, images, outcome, table, words
 
 import noisyfit
-from noisyfit import CRUSTClassifier, DMClassifier, _precision
+from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier, _precision
+from noisyfit.estimators import ForwardClassifier
 from noisyfit.estimators.base import network as estimators
 from noisyfit.losses import CRITERION_NAMES, resolve_criterion
 from noisyfit.selection import (
@@ -194,6 +195,29 @@ def checkpoint(device: str) -> Any:
         except _Stop:
             return outcome(classifier.fit(X, y), X)
     raise AssertionError("the fit was not broken off")
+
+
+@scenario
+def checkpoint_of_what_was_recorded(device: str) -> Any:
+    """Tensors of a callback, and of a criterion, go on where the network is."""
+    X, y = table()
+    Stopping.broken = False
+    with tempfile.TemporaryDirectory() as folder:
+        parameters = {**SMALL, "max_epochs": 5, "checkpoint": folder, "device": device}
+        classifier = RobustLossClassifier("elr", **parameters, callbacks=[("stop", Stopping())])
+        try:
+            classifier.fit(X, y)
+        except _Stop:
+            return outcome(classifier.fit(X, y), X)
+    raise AssertionError("the fit was not broken off")
+
+
+@scenario
+def warm_start_by_a_matrix(device: str) -> Any:
+    """A second fit goes on with another criterion, which holds a matrix."""
+    X, y = table()
+    classifier = ForwardClassifier(**SMALL, device=device, warm_start=True, cross_fit=2).fit(X, y)
+    return outcome(classifier.fit(X, y), X)
 
 
 @scenario

@@ -370,7 +370,7 @@ class NetworkClassifier(
         if fresh:
             self.net_ = settings.build(data, criterion, self.max_epochs, **options)
         else:
-            self.net_.criterion_ = criterion.to(settings.device)
+            self.net_.criterion_ = settings.on_device(criterion)
 
     def _run(
         self,

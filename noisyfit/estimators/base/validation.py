@@ -368,9 +368,24 @@ def validate_autocast(autocast: str | None, dtype: str, device: torch.device) ->
                 supported = torch.is_autocast_enabled(device.type)
         except RuntimeError:
             supported = False
+    if supported and wanted == torch.float16:
+        supported = _can_scale_gradients(device)
     if not supported:
         raise ValueError(
             f"autocast={autocast!r} is not supported on device={str(device)!r} by torch "
             f"{torch.__version__}; use the other type, or None."
         )
     return wanted
+
+
+def _can_scale_gradients(device: torch.device) -> bool:
+    """Whether torch can do there what float16 needs; on Apple's GPUs it can since 2.8."""
+    weight = torch.zeros(1, device=device, requires_grad=True)
+    weight.grad = torch.zeros_like(weight)
+    scaler = torch.amp.GradScaler(device.type)
+    scaler.scale(torch.zeros(1, device=device))
+    try:
+        scaler.unscale_(torch.optim.SGD([weight], lr=1.0))
+    except (TypeError, NotImplementedError):  # it has no float64, or no such operation
+        return False
+    return True

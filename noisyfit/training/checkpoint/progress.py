@@ -19,7 +19,8 @@ import torch
 from noisyfit.storage.document import versions
 from noisyfit.training.checkpoint.folder import CheckpointFolder, FollowedFolder
 from noisyfit.training.checkpoint.identity import FitIdentity
-from noisyfit.training.checkpoint.state import State, generator_states, restore_generators
+from noisyfit.training.checkpoint.state import State
+from noisyfit.training.seeding import generator_states, restore_generators
 
 #: Writing checkpoints may take this share of the time: after one that took long, the next waits.
 SHARE_OF_TIME = 0.05

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import torch
 from skorch.callbacks import Callback
 from skorch.history import History
 
@@ -102,25 +101,3 @@ def _restore_callback(name: str, callback: Callback, state: State) -> None:
             UserWarning,
             stacklevel=2,
         )
-
-
-# -------------------------------------------------------------------------------------- generators
-
-
-def generator_states(device: torch.device) -> State:
-    """Where torch's generators are that a fit draws from."""
-    states: State = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["device"] = torch.cuda.get_rng_state(device)
-    elif device.type == "mps":
-        states["device"] = torch.mps.get_rng_state()
-    return states
-
-
-def restore_generators(states: State, device: torch.device) -> None:
-    """Put torch's generators where they were."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["device"], device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(states["device"])
