@@ -91,6 +91,24 @@ def test_a_compiled_estimator_is_copied_saved_searched_and_trained_on(
     assert scores[0] == scores[1]
 
 
+def test_networks_of_ever_other_sizes_are_compiled_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Any] = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    real = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda function, mode, dynamic: real(function, backend=backend)
+    )
+    for width in range(1, 11):  # torch compiles one function eight times only
+        module = nn.Linear(3, width)
+        output = CompiledModule(module, "default")(torch.ones(2, 3))
+        assert torch.equal(output, module(torch.ones(2, 3)))
+        assert len(compiled) == width
+
+
 class NotToBeCompiled(nn.Module):
     """Fails where torch compiles it."""
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import CodeType, FunctionType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from torch import nn
 
 COMPILE_MODES = {"default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"}
+
+# By the networks that it is compiled for: those of one structure share what is compiled.
+_codes: WeakValueDictionary[Any, CodeType] = WeakValueDictionary()
 
 
 class CompiledModule:
@@ -23,7 +29,8 @@ class CompiledModule:
 
         self.module = module
         # Of a function: torch would leave its mark on a module, which would be saved with it.
-        self._compiled = torch.compile(forward, mode=mode, dynamic=False)
+        own = _with_own_code(forward, (mode, *_structure(module)))
+        self._compiled = torch.compile(own, mode=mode, dynamic=False)
         self._mode = mode
         self._has_worked = False
 
@@ -43,3 +50,21 @@ class CompiledModule:
             ) from error
         self._has_worked = True
         return output
+
+
+def _structure(module: nn.Module) -> tuple[Any, ...]:
+    """What networks have in common for which torch would compile the same."""
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return type(module), *((name, some.shape, some.dtype, some.device) for name, some in tensors)
+
+
+def _with_own_code(function: Any, key: Any) -> Callable[..., Any]:
+    """The function with code of its own for each key, for as long as there is such a function.
+
+    torch compiles the same code a few times (eight) and then, for the rest of the process, no more:
+    a search over the sizes of networks would get there.
+    """
+    code = _codes.get(key)
+    if code is None:
+        code = _codes[key] = function.__code__.replace()
+    return FunctionType(code, function.__globals__, function.__name__, None, function.__closure__)
