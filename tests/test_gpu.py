@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stress.fits import FITS, table
+from stress.fits import FITS, table, words
 from torch.utils import backend_registration
 
 from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier
@@ -92,6 +92,32 @@ def test_no_batch_waits_for_the_gpu(estimator: Any, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(kind, name, watched(getattr(kind, name)))
     X, y = table()
     estimator.set_params(device="cuda", max_epochs=2, module__hidden=(8,)).fit(X, y)
+
+
+@needs_a_gpu
+@pytest.mark.parametrize("options", [{"num_workers": 1}, {"pin_memory": True}], ids=str)
+@pytest.mark.parametrize("data", [table, words], ids=["dense", "sparse"])
+def test_options_of_a_loader_change_nothing_on_a_gpu(data: Any, options: dict[str, Any]) -> None:
+    X, y = data()
+    small = {"device": "cuda", "max_epochs": 2, "module__hidden": (8,), "random_state": 0}
+    plain = RobustLossClassifier("ce", **small).fit(X, y)
+    prefixed = {f"iterator_train__{name}": value for name, value in options.items()}
+    other = RobustLossClassifier("ce", **small, **prefixed).fit(X, y)
+    np.testing.assert_allclose(other.predict_proba(X), plain.predict_proba(X), atol=1e-3)
+
+
+@needs_a_gpu
+def test_a_fit_on_a_gpu_leaves_its_generator_as_it_was() -> None:
+    X, y = table()
+    before = torch.cuda.get_rng_state()
+    drawn = [
+        DMClassifier(device="cuda", max_epochs=2, module__dropout=0.5, random_state=0)
+        .fit(X, y)
+        .predict_proba(X)
+        for _ in range(2)
+    ]
+    np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-4)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
 @needs_a_gpu

@@ -258,6 +258,15 @@ def test_a_data_loader_gives_the_same_batches(options: dict[str, int]) -> None:
     assert torch.equal(torch.cat([targets.rows for _, targets in iterator]), order)
 
 
+def test_sparse_rows_are_refused_where_torch_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("Could not run 'new_compressed_tensor' from the 'mps:0' device.")
+
+    monkeypatch.setattr(torch, "sparse_csr_tensor", refuse)
+    with pytest.raises(ValueError, match=r"sparse X can't be used on device='cpu'.*or a dense X"):
+        as_rows(scipy.sparse.csr_matrix(sparse_array()), CPU)
+
+
 class Items(Dataset):
     """Rows that are fetched one by one."""
 

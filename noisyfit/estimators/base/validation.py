@@ -379,7 +379,7 @@ def validate_autocast(autocast: str | None, dtype: str, device: torch.device) ->
 
 
 def _can_scale_gradients(device: torch.device) -> bool:
-    """Whether torch can do there what float16 needs; on Apple's GPUs it can since 2.8."""
+    """Whether torch can do there what float16 needs; older versions can't on Apple's GPUs."""
     weight = torch.zeros(1, device=device, requires_grad=True)
     weight.grad = torch.zeros_like(weight)
     scaler = torch.amp.GradScaler(device.type)

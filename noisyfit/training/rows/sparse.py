@@ -20,6 +20,18 @@ class SparseRows(Rows):
         self.features = scipy.sparse.csr_matrix(features)
         self.device = device
         self.shape = tuple(self.features.shape)
+        self._check_device()
+
+    def _check_device(self) -> None:
+        """Raise where torch has no sparse rows: up to 2.13, on Apple's GPUs."""
+        place = torch.zeros(1, dtype=torch.int64, device=self.device)
+        try:
+            self._tensor(torch.cat([place, place + 1]), place, place.float(), (1, 1))
+        except NotImplementedError as error:
+            raise ValueError(
+                f"sparse X can't be used on device={str(self.device)!r}, for which torch "
+                f"{torch.__version__} has no sparse rows; use device='cpu', or a dense X."
+            ) from error
 
     @property
     def form(self) -> RowForm:
