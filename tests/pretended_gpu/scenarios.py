@@ -133,6 +133,15 @@ def dataset(device: str) -> Any:
     return outcome(DMClassifier(**SMALL, device=device).fit(Items()), Items())
 
 
+@scenario
+def loader_workers(device: str) -> Any:
+    """Items are fetched by them; rows that lie on the device need none, and draw no seeds."""
+    options = {**SMALL, "device": device, "iterator_train__num_workers": 1}
+    X, y = table()
+    DMClassifier(**options).fit(X, y)
+    return outcome(DMClassifier(**options).fit(Items()), Items())
+
+
 class Named(nn.Module):
     """Takes two parts of a row by name."""
 
