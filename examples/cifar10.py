@@ -12,7 +12,7 @@ weight decay 5e-4, batches of 128, learning rate .1, a tenth of it after 80 and 
 
 Every fit keeps checkpoints, and a run goes on where it was stopped or killed; with `--minutes 8` it
 stops by itself, an epoch late at most. `--jobs 4` has four fits share a card; their times then say
-little, so the table of times leaves them out. The checkpoints of a fit (some ten megabytes) are
+little, so the table of times leaves them out. The checkpoints of a fit (up to 60 megabytes) are
 removed once its result is written::
 
     python examples/cifar10.py --table crust --device cuda --seeds 5
