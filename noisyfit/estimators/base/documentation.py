@@ -168,6 +168,8 @@ k : int or None, default=None
         fitted on them, which hides the errors that it has memorised.
     n_jobs : int or None, default=None
         Number of folds fitted at the same time, through joblib.
+    device : str or torch.device, default="cpu"
+        Where medoids are chosen: "cpu", "cuda", "cuda:1", "mps". `transform` works on the CPU.
     random_state : int, RandomState instance or None, default=None
         Draws the folds, and whatever `selection` draws."""
 
