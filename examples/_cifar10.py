@@ -1,12 +1,15 @@
-"""CIFAR-10, its noisy labels, and what the papers print: for cifar10.py."""
+"""CIFAR-10 and its noisy labels: for cifar10.py."""
 
 from __future__ import annotations
 
+import functools
 import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from _shared import require, stop
+from _shared import stop
 
 from noisyfit.noise import asymmetric_noise, symmetric_noise
 
@@ -29,24 +32,43 @@ HUMAN = ("aggre", "random1", "worse")  # of CIFAR-10N
 Images = tuple[np.ndarray, np.ndarray]
 
 
+@functools.cache
 def load_cifar10(folder: str | None, n_shards: int = 5) -> tuple[Images, Images]:
     """Training and test images (n, 32, 32, 3), bytes, and labels, in the official order.
 
     The folder is the one given or the one that NOISYFIT_DATA names. It holds either the shards
-    cifar10_train_0.npz to _4.npz and cifar10_test.npz, or cifar-10-batches-py as torchvision
-    downloads it.
+    cifar10_train_0.npz to _4.npz and cifar10_test.npz, or cifar-10-batches-py, the official
+    Python version, as torchvision unpacks it.
     """
-    place = Path(folder or os.environ.get("NOISYFIT_DATA") or "data")
+    place = data_folder(folder)
     if (place / "cifar10_test.npz").exists():
-        train = [_shard(place / f"cifar10_train_{number}.npz") for number in range(n_shards)]
-        images, labels = (np.concatenate(part) for part in zip(*train, strict=True))
-        return (images, labels), _shard(place / "cifar10_test.npz")
+        names = [f"cifar10_train_{number}.npz" for number in range(n_shards)]
+        return _images(place, [*names, "cifar10_test.npz"], _shard)
     if (place / "cifar-10-batches-py").exists():
-        return _from_torchvision(place)
+        names = [f"data_batch_{number}" for number in range(1, n_shards + 1)]
+        return _images(place / "cifar-10-batches-py", [*names, "test_batch"], _batch)
     stop(
         f"There is no CIFAR-10 in {place}: name a folder with cifar-10-batches-py in it, by --data "
         "or NOISYFIT_DATA (torchvision.datasets.CIFAR10(folder, download=True) makes one)."
     )
+
+
+def data_folder(folder: str | None) -> Path:
+    """The folder given, or the one that NOISYFIT_DATA names."""
+    place = Path(folder or os.environ.get("NOISYFIT_DATA") or "data")
+    if not place.is_dir():
+        stop(f"{place} is not a folder; name that of CIFAR-10 by --data or NOISYFIT_DATA.")
+    return place
+
+
+def _images(place: Path, names: list[str], read: Callable[[Path], Images]) -> tuple[Images, Images]:
+    """What is in the files of training images and, the last one, of test images."""
+    for name in names:
+        if not (place / name).exists():
+            stop(f"{place} has a part of CIFAR-10 only: {name} is missing.")
+    *parts, test = (read(place / name) for name in names)
+    images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return (images, labels), test
 
 
 def _shard(path: Path) -> Images:
@@ -59,13 +81,12 @@ def _shard(path: Path) -> Images:
     return images, labels
 
 
-def _from_torchvision(place: Path) -> tuple[Images, Images]:
-    require("torchvision")
-    from torchvision.datasets import CIFAR10
-
-    parts = [CIFAR10(place, train=train) for train in (True, False)]
-    train, test = ((part.data, np.array(part.targets, dtype=np.int64)) for part in parts)
-    return train, test
+def _batch(path: Path) -> Images:
+    # The official files are pickles: nothing to read from somebody one doesn't trust.
+    with path.open("rb") as file:
+        stored = pickle.load(file, encoding="bytes")
+    images = stored[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), np.array(stored[b"labels"], dtype=np.int64)
 
 
 def given_labels(noise: str, y: np.ndarray, folder: str | None, seed: int) -> np.ndarray:
@@ -73,7 +94,7 @@ def given_labels(noise: str, y: np.ndarray, folder: str | None, seed: int) -> np
     if noise == "clean":
         return y
     if noise in HUMAN:
-        path = Path(folder or os.environ.get("NOISYFIT_DATA") or "data") / "cifar10n_labels.npz"
+        path = data_folder(folder) / "cifar10n_labels.npz"
         if not path.exists():
             stop(f"The human labels of CIFAR-10N are read from {path}, which is not there.")
         with np.load(path, allow_pickle=False) as stored:
@@ -82,40 +103,3 @@ def given_labels(noise: str, y: np.ndarray, folder: str | None, seed: int) -> np
     if noise.startswith("asym"):
         return asymmetric_noise(y, rate, MISTAKEN, random_state=seed)[0]
     return symmetric_noise(y, rate, random_state=seed)[0]
-
-
-# (table, method, noise): what is printed, in percent; of DM's table the final accuracy.
-PUBLISHED: dict[tuple[str, str, str], str] = {
-    **{
-        ("crust", "crust paper", noise): figure
-        for noise, figure in zip(
-            ("sym20", "sym50", "sym80", "asym40"),
-            ("91.1 ± 0.2", "86.3 ± 0.3", "58.3 ± 1.8", "88.8 ± 0.4"),
-            strict=True,
-        )
-    },
-    **{
-        ("crust", "l_dmi", noise): figure
-        for noise, figure in zip(
-            ("sym20", "sym50", "sym80", "asym40"),
-            ("84.3 ± 0.4", "78.8 ± 0.5", "36.2 ± 1.6", "84.8 ± 0.7"),
-            strict=True,
-        )
-    },
-    **{
-        ("crust", "t_revision", noise): figure
-        for noise, figure in zip(
-            ("sym20", "sym50", "sym80", "asym40"),
-            ("79.3 ± 0.5", "78.5 ± 0.6", "20.9 ± 2.2", "76.3 ± 0.8"),
-            strict=True,
-        )
-    },
-    ("dm", "cross entropy", "sym40"): "60.9",
-    ("dm", "dm (0.5, 12)", "sym40"): "79.9",
-    ("dm", "dm (1, 16)", "sym40"): "83.3",
-}
-# What users of the authors' code got (issue 2 of its repository), best epoch on the test set.
-USERS: dict[tuple[str, str, str], str] = {
-    ("crust", "crust official code", "sym20"): "85.0 to 85.6",
-    ("crust", "crust official code", "sym80"): "34.2",
-}

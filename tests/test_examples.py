@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import pickle
 import re
 import runpy
 import subprocess
@@ -511,25 +512,67 @@ def test_label_report_precision_measures_each_ranking(run):
 # --------------------------------------------------------------------------------- CIFAR-10
 
 
-CIFAR10 = ("cifar10.py", "--tiny", "--results", "r.jsonl", "--checkpoints", "kept")
+CIFAR10 = (
+    "cifar10.py",
+    "--tiny",
+    "--device",
+    "cpu",
+    "--results",
+    "r.jsonl",
+    "--checkpoints",
+    "kept",
+)
+
+
+def results_in(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @needs_data
 def test_cifar10_measures_a_table_and_goes_on(run, tmp_path):
-    some = (*CIFAR10, "--noises", "sym50", "--methods", "cross entropy", "crust")
+    some = (*CIFAR10, "--noises", "sym50", "--methods", "cross entropy", "crust paper")
     assert "0 fits done, 2 left: run it again" in run(*some, "--minutes", "0")
     assert "2 fits done, 0 left" in run(*some)
+    assert os.listdir(tmp_path / "kept") == []  # checkpoints of fits whose results are there
+    left = tmp_path / "kept" / "crust-crust-paper-sym50-0-tiny"
+    left.mkdir()  # by a process that was killed when it had written its result
+    left.with_suffix(".jsonl").write_text("")
     assert "0 fits done, 0 left" in run(*some)
-    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
-    assert [line["method"] for line in lines] == ["cross entropy", "crust"]
+    assert os.listdir(tmp_path / "kept") == []
+    lines = results_in(tmp_path / "r.jsonl")
+    assert [line["method"] for line in lines] == ["cross entropy", "crust paper"]
     for line in lines:
         assert line["n_train"] == 500
         assert line["epochs"] == line["max_epochs"] == 2
         assert line["torch"] == torch.__version__
         assert line["training_seconds"] > 0
         assert line["share_wrong"] == 0.5
-    assert len(lines[1]["coreset_purity"]) == 2
-    assert lines[1]["planning_seconds"] > 0
+        assert line["processes"] == line["jobs"] == 1
+        kinds = ("before_training", "training", "planning", "checkpoint", "other")
+        whole = sum(line[f"{kind}_seconds"] for kind in kinds)
+        assert line["wall_seconds"] == pytest.approx(whole, abs=0.05)
+    assert lines[1]["coreset_purity"][0] is None  # a warm-up
+    assert lines[1]["coreset_purity"][1] == pytest.approx(0.5, abs=0.2)
+    assert lines[1]["planning_seconds"] > lines[0]["planning_seconds"]
+    run("cifar10.py", "--report", "--tiny", "--results", "r.jsonl", "--output", "page.md")
+    assert "page_purity.png" in (tmp_path / "page.md").read_text()
+    # Of other settings there is nothing, and what is there is none of theirs.
+    run("cifar10.py", "--report", "--results", "r.jsonl", "--output", "other.md")
+    page = (tmp_path / "other.md").read_text()
+    assert "nothing is measured yet" in page
+    assert "png" not in page
+    assert not (tmp_path / "other_purity.png").exists()
+
+
+def test_every_method_of_a_cifar10_table_can_be_fitted(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    names = runpy.run_path(str(EXAMPLES / "cifar10.py"))
+    methods = names["METHODS"]
+    assert {method for _, _, some in names["TABLES"].values() for method in some} == set(methods)
+    batches = {"batch_size": 128, "optimizer": "sgd", "lr": 0.1, "lr_schedule": {80: 0.1}}
+    made = methods["l_dmi"](**batches, max_epochs=120, random_state=3)
+    assert (made.batch_size, made.max_epochs, made.random_state) == (256, 100, 3)  # its paper's
+    assert methods["crust"](**batches, max_epochs=120).batch_size == 128
 
 
 @needs_data
@@ -560,54 +603,243 @@ def test_cifar10_is_read_and_its_classes_are_mistaken_as_documented():
     assert given_labels("clean", y, None, 0) is y
 
 
-@needs_data
-def test_a_fit_of_cifar10_that_ran_out_of_time_goes_on(run, tmp_path, monkeypatch):
+def test_cifar10_is_read_as_torchvision_unpacks_it(run, tmp_path):
+    sys.path.insert(0, str(EXAMPLES))
+    from _cifar10 import load_cifar10
+
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    pixels = np.arange(2 * 3072, dtype=np.int64).reshape(2, 3072).astype(np.uint8)
+    content = pickle.dumps({b"data": pixels, b"labels": [3, 9], b"batch_label": b"made up"})
+    (folder / "data_batch_1").write_bytes(content)
+    asked = ("cifar10.py", "--tiny", "--device", "cpu", "--results", "r.jsonl", "--data", tmp_path)
+    assert "part of CIFAR-10 only: test_batch is missing" in refused(run, *asked)
+    (folder / "test_batch").write_bytes(content)
+    (X, y), _ = load_cifar10(str(tmp_path), 1)
+    assert X.shape == (2, 32, 32, 3)
+    # All of red comes first, then green and blue, each row by row.
+    assert X[1, 2, 5].tolist() == [pixels[1, colour * 1024 + 2 * 32 + 5] for colour in range(3)]
+    assert y.tolist() == [3, 9]
+
+
+def run_late(run, monkeypatch, n_minutes, *arguments):
+    """Run with a clock that moves a minute in each epoch; number of epochs of all networks."""
     from noisyfit.training.network import PlannedNet
 
     done = []
     real = PlannedNet.fit_loop
+    clock = time.time()
 
     def counted(self, *args, **kwargs):
+        real(self, *args, **kwargs)
         done.append(1)
-        return real(self, *args, **kwargs)
 
-    some = (*CIFAR10, "--table", "cifar10n", "--noises", "worse", "--methods", "dm")
-    monkeypatch.setattr(PlannedNet, "fit_loop", counted)
-    clock = time.time()
-    # The second epoch begins too late.
-    monkeypatch.setattr(time, "time", lambda: clock + 60 * len(done))
-    assert "0 fits done, 1 left" in run(*some, "--minutes", "1.5")
-    n_first = len(done)
-    assert "1 fits done, 0 left" in run(*some)
-    assert (n_first, len(done)) == (2, 3)  # the epoch that began too late did not train
-    line = json.loads((tmp_path / "r.jsonl").read_text())
-    assert line["epochs"] == 2
-
-
-def test_cifar10_reports_what_is_published_and_what_is_not_measured(run, tmp_path):
-    line = {"table": "crust", "method": "crust", "noise": "sym50", "tiny": False, "torch": "9.9"}
-    line |= {"device": "a card"}
-    with (tmp_path / "r.jsonl").open("w") as file:
-        for seed, accuracy in enumerate((0.86, 0.88)):
-            file.write(json.dumps({**line, "seed": seed, "accuracy": accuracy}) + "\n")
-        file.write(json.dumps({**line, "seed": 2, "accuracy": 0.1, "tiny": True}) + "\n")
-    run("cifar10.py", "--report", "--results", "r.jsonl", "--output", "page.md")
-    page = (tmp_path / "page.md").read_text()
-    ours = next(row for row in page.splitlines() if row.startswith("| crust  "))
-    assert "**87.0 ± 1.4** (2 seeds)" in ours
-    assert ours.count("not measured yet") == 3
-    (paper,) = (row for row in page.splitlines() if row.startswith("| crust paper"))
-    assert "published 58.3 ± 1.8" in paper
-    assert "users 34.2" in page
-    assert "a card, torch 9.9" in page
-    assert "DM's table" in page
+    with monkeypatch.context() as patched:
+        patched.setattr(PlannedNet, "fit_loop", counted)
+        patched.setattr(time, "time", lambda: clock + 60 * len(done))
+        output = run(*arguments, "--minutes", n_minutes)
+    return output, len(done)
 
 
 @needs_data
-def test_cifar10_refuses_what_is_not_in_a_table(run):
-    assert "--noises of --table dm are sym40; got sym20" in refused(
-        run, "cifar10.py", "--table", "dm", "--noises", "sym20"
+def test_a_fit_of_cifar10_that_ran_out_of_time_goes_on(run, tmp_path, monkeypatch):
+    some = (*CIFAR10, "--table", "cifar10n", "--noises", "worse", "--methods", "dm")
+    # The second epoch would begin too late.
+    output, n_epochs = run_late(run, monkeypatch, 0.5, *some)
+    assert "0 fits done, 1 left" in output
+    assert n_epochs == 1
+    assert len(os.listdir(tmp_path / "kept")) == 2
+    output, n_epochs = run_late(run, monkeypatch, 9, *some)
+    assert "1 fits done, 0 left" in output
+    assert n_epochs == 1
+    (line,) = results_in(tmp_path / "r.jsonl")
+    assert (line["epochs"], line["processes"]) == (2, 2)
+
+
+@needs_data
+def test_a_fit_of_cifar10_that_ran_out_of_time_while_it_screened_goes_on(
+    run, tmp_path, monkeypatch
+):
+    some = (*CIFAR10, "--noises", "sym50", "--methods", "crust")
+    output, _ = run_late(run, monkeypatch, 0.5, *some)
+    assert "0 fits done, 1 left" in output
+    kept = tmp_path / "kept" / "crust-crust-sym50-0-tiny"
+    assert len(list(kept.glob("*.noisyfit"))) == 1  # it ended right after its first checkpoint
+    (piece,) = results_in(kept.with_suffix(".jsonl"))
+    assert piece["before_training_seconds"] is None
+    assert piece["seconds"] > 0
+    assert "1 fits done, 0 left" in run(*some)
+    (line,) = results_in(tmp_path / "r.jsonl")
+    assert (line["epochs"], line["processes"], line["jobs"]) == (2, 2, 1)
+    # The screening of both processes is in, and only the network's own epochs are training.
+    assert line["before_training_seconds"] > piece["seconds"]
+    assert line["wall_seconds"] >= line["before_training_seconds"] + line["training_seconds"]
+
+
+def cifar10_clocks():
+    sys.path[:0] = [str(EXAMPLES / "benchmarks"), str(EXAMPLES)]
+    import _cifar10_clock
+
+    return _cifar10_clock
+
+
+def test_writing_a_checkpoint_is_not_planning(tmp_path, monkeypatch):
+    clock = cifar10_clocks().PlanningClock.of(tmp_path)
+    seen = {}
+    net = SimpleNamespace(history=SimpleNamespace(record=seen.__setitem__))
+    for changed, expected in ((103.0, (3.0, 4.0)), (99.0, (0.0, 7.0)), (108.0, (0.0, 7.0))):
+        monkeypatch.setattr(time, "time", lambda: 100.0)
+        clock.on_epoch_end(net)
+        os.utime(tmp_path, (changed, changed))
+        monkeypatch.setattr(time, "time", lambda: 107.0)
+        clock.on_epoch_begin(net)
+        assert (seen["checkpoint"], seen["planning"]) == expected
+
+
+def test_what_killed_processes_took_until_their_last_epoch_counts(tmp_path, monkeypatch):
+    clocks = cifar10_clocks()
+    folder, file = tmp_path / "kept", tmp_path / "kept.jsonl"
+    about = {"jobs": 1, "device": "a card", "torch": "9.9"}
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def process(**about):
+        stopwatch = clocks.Stopwatch.of(file, folder, **about)
+        folder.mkdir(exist_ok=True)
+        now[0] += 10
+        stopwatch.on_train_begin(None)
+        now[0] += 5
+        stopwatch.on_epoch_end(None)
+        now[0] += 3  # killed in the next epoch
+        return stopwatch
+
+    process(**about)
+    pieces = process(**{**about, "jobs": 4, "device": "another"}).write()
+    assert [piece["seconds"] for piece in pieces] == [15.0, 18.0]
+    history = [
+        {"dur": 99.0},  # of a helper network
+        {"dur": 4.0, "planning": 1.0, "checkpoint": 0.5},
+    ]
+    assert clocks.times_of(pieces, history) == {
+        "wall_seconds": 33.0,
+        "before_training_seconds": 20.0,
+        "training_seconds": 4.0,
+        "planning_seconds": 1.0,
+        "checkpoint_seconds": 0.5,
+        "other_seconds": 7.5,
+        "processes": 2,
+        "jobs": 4,
+        "device": "a card; another",
+        "torch": "9.9",
+    }
+    folder.rmdir()  # its checkpoints are gone, so the fit begins anew
+    assert len(process(**about).write()) == 1
+
+
+def cifar10_result(method, seed, accuracy, table="crust", noise="sym50", **other):
+    """An invented result."""
+    line = {
+        "table": table, "method": method, "noise": noise, "seed": seed, "accuracy": accuracy,
+        "tiny": False, "autocast": None, "asked_epochs": 120, "share_wrong": 0.5, "jobs": 1,
+        "device": "NVIDIA H200", "torch": "9.9", "dur": [9.0, 1.2, 1.4, 1.3],
+        "planning": [None, 0.1, 0.1, 0.1], "training_seconds": 100.0, "planning_seconds": 4.0,
+        "before_training_seconds": 40.0, "wall_seconds": 160.0,
+    }  # fmt: skip
+    if method.startswith("crust"):
+        line |= {"coreset_purity": [None, 0.8, 0.9], "coreset_recall": [None, 0.7, 0.75]}
+    return {**line, **other}
+
+
+@pytest.fixture
+def cifar10_page(run, tmp_path):
+    """Write the page of invented results; its lines by how they begin."""
+
+    def write(*results):
+        (tmp_path / "r.jsonl").write_text("".join(json.dumps(x) + "\n" for x in results))
+        run("cifar10.py", "--report", "--results", "r.jsonl", "--output", "page.md")
+        page = (tmp_path / "page.md").read_text()
+        return lambda start="": [x for x in page.splitlines() if x.startswith(start)]
+
+    return write
+
+
+def test_cifar10_reports_what_is_published_and_what_is_not_measured(cifar10_page, tmp_path):
+    page = cifar10_page(
+        cifar10_result("crust", 0, 0.86),
+        cifar10_result("crust", 1, 0.88),
+        cifar10_result("crust", 2, 0.1, tiny=True),
+        cifar10_result("crust", 2, 0.1, asked_epochs=5),
+        cifar10_result("crust", 2, 0.1, autocast="float16"),
     )
+    ours = page("| crust  ")[0]
+    assert "**87.0 ± 1.4** (2 seeds)" in ours
+    assert ours.count("not measured yet") == 3
+    (paper,) = page("| crust paper")
+    assert "published 58.3 ± 1.8" in paper
+    assert any("users 34.2" in line for line in page())
+    assert page("Measured on NVIDIA H200, torch 9.9; float32.")
+    assert page("## DM's table")
+    assert page("![Purity and recall of CRUST's coresets") == [
+        "![Purity and recall of CRUST's coresets on CIFAR-10 over the epochs](page_purity.png)"
+    ]
+    assert png_size(tmp_path / "page_purity.png")[0] > 1000
+
+
+def test_cifar10_says_which_targets_are_reached(cifar10_page):
+    worse = {"table": "cifar10n", "noise": "worse"}
+    page = cifar10_page(
+        cifar10_result("crust", 0, 0.862, planning_seconds=4.0),
+        cifar10_result("crust", 1, 0.864, jobs=4, planning_seconds=50.0),
+        cifar10_result("crust", 0, 0.584, noise="sym80", planning_seconds=6.0),
+        cifar10_result("dm", 0, 0.8334, table="dm", noise="sym40"),
+        cifar10_result("dm (1, 16)", 0, 0.9, table="dm", noise="sym40"),
+        cifar10_result("cross entropy", 0, 0.70, dur=[9.0, 1.2, 1.3, 1.6], **worse),
+        cifar10_result("cross entropy", 1, 0.10, device="another card", dur=[0.1] * 4, **worse),
+        cifar10_result("crust", 0, 0.74, **worse),
+        cifar10_result("dm", 0, 0.75, **worse),
+        cifar10_result("dm", 2, 0.99, **worse),  # cross entropy has not been measured with it
+    )
+
+    def reached(target):
+        (line,) = page(f"| {target}")
+        return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+    assert reached("crust, ResNet-32, sym20") == ["not measured yet", "not measured yet"]
+    assert reached("crust, ResNet-32, sym50") == ["86.30 (2 seeds)", "yes"]
+    assert reached("crust, ResNet-32, sym80") == ["58.40 (1 seed)", "yes"]
+    assert reached("dm, ResNet-56, sym40") == ["83.34 (1 seed)", "yes"]
+    assert reached("CIFAR-10N") == ["crust +4.00 (1 seed); dm +5.00 (1 seed)", "yes"]
+    # The worst noise decides, and only fits that had the card to themselves count.
+    assert reached("crust, ResNet-32: planning") == ["sym50 4.0%; sym80 6.0%", "no"]
+    assert reached("ResNet-32, all rows") == ["1.30 s", "yes"]
+
+
+def test_cifar10_tables_the_times_of_fits_that_were_alone(cifar10_page):
+    page = cifar10_page(
+        cifar10_result("crust", 0, 0.8),
+        cifar10_result("crust", 1, 0.8, wall_seconds=80.0, dur=[0.0, 1.5, 1.5, 1.5]),
+        cifar10_result("crust", 2, 0.8, jobs=2, wall_seconds=900.0),
+        cifar10_result("cross entropy", 0, 0.8, jobs=2),
+    )
+    (row,) = page("| ResNet-32 | sym50")
+    cells = [cell.strip() for cell in row.strip("|").split("|")][2:]
+    # 40 of 160 and of 80 seconds before training, 4 of each in planning
+    assert cells == ["crust", "1.40", "37.5%", "3.8%", "120", "2", "NVIDIA H200"]
+    assert any("2 of 4 fits shared it with others" in line for line in page("Medians"))
+    assert cifar10_page(cifar10_result("dm", 0, 0.8, jobs=2))("Times: not measured yet.")
+    assert not cifar10_page()("## Times")
+
+
+def test_cifar10_refuses_what_is_not_in_a_table(run, capfd, monkeypatch):
+    wrong = ("--noises", "sym20"), ("--methods", "forward")
+    messages = [refused(run, "cifar10.py", "--table", "dm", *some) for some in wrong]
+    assert "--noises of --table dm are sym40; got sym20" in messages[0]
+    assert "dm, crust; got forward" in messages[1]
+    for option in ("--jobs 0", "--minutes nan", "--seeds 0", "--device gpu"):
+        assert refused(run, "cifar10.py", *option.split()) == 2
+        assert option.split()[0] in capfd.readouterr().err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "there is no GPU" in refused(run, "cifar10.py", "--device", "cuda:1")
 
 
 def test_the_residual_network_has_the_sizes_of_its_paper():

@@ -80,8 +80,8 @@ class CRUSTClassifier(Published, IncrementalClassifier):
     warmup_epochs : int, default=3
         Epochs on the labels as given, of the screening networks or, without them, of the network
         itself. Enough to learn something, too few to memorise wrong labels. Screening networks go
-        on, up to four times as long, while the last epoch still made them agree with 5 % more of
-        the labels that they have not seen.
+        on, up to four times as long or a quarter of `max_epochs`, while they agree with ever more
+        of the labels that they have not seen.
     screening_epochs : int, default=5
         Further epochs of the screening networks, on the probable labels. Zero: screening ends
         with what the given labels teach.
@@ -326,6 +326,7 @@ class CRUSTClassifier(Published, IncrementalClassifier):
             believed_epochs=self.screening_epochs,
             matrix=check_matrix(self.transition_matrix, data.n_classes),
             rng=rng,
+            at_most=self.max_epochs // 4,
             progress=self._progress,
         )
 

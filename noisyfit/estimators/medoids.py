@@ -6,14 +6,16 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, take_rows
+from noisyfit._precision import accumulator_dtype
 from noisyfit.estimators.base.containers import with_index
 from noisyfit.estimators.base.naming import naming
-from noisyfit.estimators.base.validation import as_counts, to_host
+from noisyfit.estimators.base.validation import as_counts, to_host, validate_device
 from noisyfit.estimators.out_of_fold import check_takes_weights, out_of_fold_probabilities
 from noisyfit.noise import estimate_noise
 from noisyfit.selection import (
@@ -62,6 +64,16 @@ def validate_gradients(estimator: GradientMedoids, X: Any, *, reset: bool) -> An
         )
 
 
+def _on(device: torch.device, gradients: np.ndarray) -> Any:
+    """The gradients as a tensor on a device, or as they are for the CPU."""
+    if device.type == "cpu":
+        return gradients
+    tensor = torch.from_numpy(gradients)
+    if tensor.dtype == torch.float64:
+        tensor = tensor.to(accumulator_dtype(device))
+    return tensor.to(device)
+
+
 class GradientMedoids(BaseEstimator):
     """Medoids of gradients that are given as X, or come from a classifier's predictions."""
 
@@ -69,6 +81,7 @@ class GradientMedoids(BaseEstimator):
         **SELECTION_CONSTRAINTS,
         "k": [Interval(Integral, 1, None, closed="left"), None],
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "device": [str, torch.device],
     }
 
     def __init__(
@@ -82,6 +95,7 @@ class GradientMedoids(BaseEstimator):
         group_by: str = "given",
         cross_fit: int | None = 5,
         n_jobs: int | None = None,
+        device: Any = "cpu",
         random_state: Any = None,
     ) -> None:
         self.k = k
@@ -92,6 +106,7 @@ class GradientMedoids(BaseEstimator):
         self.group_by = group_by
         self.cross_fit = cross_fit
         self.n_jobs = n_jobs
+        self.device = device
         self.random_state = random_state
 
     def _select(
@@ -101,6 +116,7 @@ class GradientMedoids(BaseEstimator):
 
         Rows of weight zero are as if absent.
         """
+        device = validate_device(self.device)
         n_rows = X.shape[0]
         rows, counts = np.arange(n_rows), None
         if sample_weight is not None:
@@ -142,7 +158,7 @@ class GradientMedoids(BaseEstimator):
                 "set k=None or another selection."
             )
         method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)
-        _, coreset = method.select(gradients, codes, groups, clean_share, counts, rng)
+        _, coreset = method.select(_on(device, gradients), codes, groups, clean_share, counts, rng)
         self.medoid_indices_ = rows[coreset.indices]
         self.sample_indices_ = np.sort(self.medoid_indices_)
         self.weights_ = coreset.weights

@@ -84,6 +84,7 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
         weights: str = "uniform",
         cross_fit: int | None = 5,
         n_jobs: int | None = None,
+        device: Any = "cpu",
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -95,6 +96,7 @@ class GradientMedoidSampler(OneToOneFeatureMixin, GradientMedoids):
             group_by=group_by,
             cross_fit=cross_fit,
             n_jobs=n_jobs,
+            device=device,
             random_state=random_state,
         )
         self.weights = weights

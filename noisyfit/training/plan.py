@@ -68,6 +68,29 @@ Batch = tuple[Features, BatchTargets]
 FetchedBatch = tuple[Tensor, Features, Features]
 
 
+class FetchedBatches(Dataset):
+    """Features of the entries ``positions`` of a plan, and of those to mix with, where they lie.
+
+    That is what takes time where features are not in memory, and what the workers of a
+    ``DataLoader`` do: nothing in here is on a GPU unless the features are.
+    """
+
+    def __init__(self, rows: Rows, plan: EpochPlan) -> None:
+        self.rows = rows
+        self.part = rows.processes.share
+        self.numbers = self._located(plan.rows)
+        self.partners = None if plan.mixing is None else self._located(plan.mixing.rows)
+
+    def _located(self, numbers: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.asarray(numbers, dtype=np.int64)).to(self.rows.index_device)
+
+    def __getitem__(self, positions: Tensor) -> FetchedBatch:
+        own = moved(self.part.of_batch(positions), self.numbers.device)
+        features = self.rows.fetch(self.numbers[own])
+        partner = None if self.partners is None else self.rows.fetch(self.partners[own])
+        return positions, features, partner
+
+
 class PlannedBatches(Dataset):
     """Batches of an `EpochPlan`: item ``positions`` is the batch of those plan entries.
 
@@ -88,15 +111,14 @@ class PlannedBatches(Dataset):
         self.part = rows.processes.share
         self.transform = transform
         self.device = device
-        numbers = torch.from_numpy(np.asarray(plan.rows, dtype=np.int64))
-        self.row_numbers = numbers.to(device)
-        partners = None
+        self.fetched = FetchedBatches(rows, plan)
+        self.row_numbers = self.fetched.numbers.to(device)
         self.labels: PeakedRows | Tensor
         if isinstance(plan.targets, PeakedRows):
             self.labels = plan.targets
         else:
             labels = torch.from_numpy(np.asarray(plan.targets))
-            self.labels = labels.to(device, dtype if labels.ndim == 2 else torch.int64)
+            self.labels = labels.to(dtype if labels.ndim == 2 else torch.int64).to(device)
         self.dtype = dtype
         weights = np.asarray(plan.weights, dtype=np.float64)
         # Mean one over the epoch: the loss of a full batch is then the weighted mean.
@@ -105,11 +127,9 @@ class PlannedBatches(Dataset):
         self.batch_size = plan.batch_size
         self.mixing = plan.mixing
         if plan.mixing is not None:
-            partners = torch.from_numpy(np.asarray(plan.mixing.rows, dtype=np.int64))
             codes = torch.from_numpy(np.asarray(plan.mixing.targets, dtype=np.int64))
             self.partner_codes = codes.to(device)
             self.share = torch.from_numpy(np.asarray(plan.mixing.share)).to(dtype).to(device)
-        self.source = FetchedBatches(rows, numbers, partners)
 
     def __len__(self) -> int:
         return len(self.row_numbers)
@@ -122,7 +142,7 @@ class PlannedBatches(Dataset):
         return torch.cat(positions).to(device).split([len(some) for some in positions])
 
     def __getitem__(self, positions: Tensor) -> Batch:
-        return self.finish(self.source[positions])
+        return self.finish(self.fetched[positions])
 
     def finish(self, fetched: FetchedBatch) -> Batch:
         """The batch on the device, with all that the loss needs."""
@@ -149,27 +169,6 @@ class PlannedBatches(Dataset):
     def _believed(self, labels: PeakedRows, positions: Tensor) -> Tensor:
         dense = torch.from_numpy(labels[positions.numpy()].toarray()).to(self.dtype)
         return moved(dense, self.device)
-
-
-class FetchedBatches(Dataset):
-    """The features of the batches of an `EpochPlan`, where and as they lie.
-
-    That is what takes time where they are not in memory, and it draws nothing at random. Workers of
-    a ``DataLoader``, which are given all that is in here, can do it: unless the features lie on a
-    GPU, nothing of this does.
-    """
-
-    def __init__(self, rows: Rows, numbers: Tensor, partners: Tensor | None) -> None:
-        self.rows = rows
-        self.part = rows.processes.share
-        self.numbers = numbers.to(rows.index_device)
-        self.partners = None if partners is None else partners.to(rows.index_device)
-
-    def __getitem__(self, positions: Tensor) -> FetchedBatch:
-        own = moved(self.part.of_batch(positions), self.numbers.device)
-        features = self.rows.fetch(self.numbers[own])
-        partner = None if self.partners is None else self.rows.fetch(self.partners[own])
-        return positions, features, partner
 
 
 class BatchPositions:
@@ -245,10 +244,11 @@ class BatchIterator:
 
     def __iter__(self) -> Iterator[Batch]:
         positions = list(self.positions)  # all drawn now, before anything else is
-        if self.loader_options:
+        # Where rows lie on a GPU, workers would have nothing to do, and could not.
+        if self.loader_options and self.batches.rows.index_device.type == "cpu":
             try:
                 loader = DataLoader(
-                    self.batches.source,
+                    self.batches.fetched,
                     sampler=positions,
                     batch_size=None,
                     **self.loader_options,
@@ -257,7 +257,5 @@ class BatchIterator:
                 raise type(error)(
                     f"iterator_train__* or iterator_valid__* are {self.loader_options!r}: {error}"
                 ) from error
-            if self.batches.rows.index_device.type == "cpu":
-                return (self.batches.finish(fetched) for fetched in loader)
-            # Features on a GPU are fetched already, and no worker could get at them.
+            return (self.batches.finish(fetched) for fetched in loader)
         return (self.batches[some] for some in self.batches.located(positions))

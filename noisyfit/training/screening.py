@@ -27,8 +27,11 @@ BULK_BATCH_SIZE = 1024  # predictions inside training need no fixed shape, only 
 # they are passed over more often.
 STEPS_PER_EPOCH = 40
 MAXIMUM_PASSES = 5
-# The networks train on if their last epoch made them agree with that many more labels held out.
-FAST_RISE = 0.05
+# The networks train on while their agreement with labels held out, as far as it is above chance,
+# grows by such a share an epoch, over so many epochs, and by more than its standard error. Small convolution networks with half of
+# CIFAR-10's labels wrong find 54 % of the right ones after 3 epochs and 72 % after 22.
+RISE = 0.02
+LOOK_BACK = 3
 MAXIMUM_PROLONGATION = 4
 
 
@@ -42,13 +45,14 @@ def screen_rows(
     believed_epochs: int,
     matrix: np.ndarray | str | None,
     rng: np.random.RandomState,
+    at_most: int = 0,
     records: list[Record] | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> Belief:
     """Belief about the rows ``data.used``, under a noise ``matrix`` as `believe` takes it.
 
-    One network per fold trains on the rows of the other folds: for ``given_epochs`` (more, while
-    it still learns fast) under the given labels, then for ``believed_epochs`` under the posterior
+    One network per fold trains on the rows of the other folds: for ``given_epochs`` (while it still
+    learns, up to four times as many or ``at_most``) under the given labels, then for ``believed_epochs`` under the posterior
     probabilities of the true ones, which the networks, each for its own fold, renew before every
     epoch. So the screening learns from what it finds, and still no network judges a row whose
     label it was trained on. Epochs of less than `STEPS_PER_EPOCH` steps are made up for by further
@@ -57,7 +61,8 @@ def screen_rows(
     What a history can say about the epochs is added to ``records``.
     """
     screening = _Screening(data, settings, criterion, n_folds, rng, matrix)
-    belief = screening.learn_beliefs(given_epochs, believed_epochs, progress)
+    longest = max(at_most, MAXIMUM_PROLONGATION * given_epochs)
+    belief = screening.learn_beliefs(given_epochs, longest, believed_epochs, progress)
     if records is not None:
         records += screening.nets.records
     return belief
@@ -91,7 +96,8 @@ def held_out_probabilities(
     Each by a network that was not trained on the row; and what to put into the history.
     """
     screening = _Screening(data, settings, criterion, n_folds, rng)
-    return screening.learn_given_labels(epochs, progress), screening.nets.records
+    judged = screening.learn_given_labels(epochs, MAXIMUM_PROLONGATION * epochs, progress)
+    return judged, screening.nets.records
 
 
 class _Screening:
@@ -116,16 +122,16 @@ class _Screening:
         self.nets = _FoldNetworks(data, settings, criterion, assign_folds(self.codes, n_folds, rng))
         # Agreement of the judgement with the labels; at first, by chance.
         totals = np.bincount(self.codes, self.counts)
-        self.noted = Noted(agreement=float(totals.max() / self.counts.sum()), judged=None)
+        self.noted = Noted(agreements=[(0, float(totals.max() / self.counts.sum()))], judged=None)
 
-    def learn_given_labels(self, n_epochs: int, progress: Progress) -> Matrix:
-        """Train for ``n_epochs``, and longer if the networks still learn fast; their judgement.
+    def learn_given_labels(self, n_epochs: int, longest: int, progress: Progress) -> Matrix:
+        """Train for ``n_epochs``, up to ``longest`` if the networks still learn; their judgement.
 
         Networks that have learned little yet judge worse than the labels they are to judge.
         Agreement with labels never seen rises as long as there is something to learn, and not by
         memorising.
         """
-        run = progress.run("given labels", MAXIMUM_PROLONGATION * n_epochs, self._parts())
+        run = progress.run("given labels", longest, self._parts())
         run.restore()
         for epoch in run.remaining():
             self.nets.train(self.codes, self.weights)
@@ -140,14 +146,20 @@ class _Screening:
             return False
         judged = self.nets.judge()
         right = judged.argmax(axis=1) == self.codes
-        before, now = self.noted["agreement"], float(np.average(right, weights=self.counts))
-        self.noted.update(agreement=now, judged=judged)
-        return n_done >= n_epochs and now < before + FAST_RISE
+        now = float(np.average(right, weights=self.counts))
+        by_chance, *judgements = agreements = self.noted["agreements"]
+        epoch, before = (judgements or agreements)[-LOOK_BACK:][0]
+        self.noted.update(agreements=[*agreements, (n_done, now)], judged=judged)
+        error = math.sqrt(now * (1 - now) / self.counts.sum())
+        due = max(RISE * (n_done - epoch) * (now - by_chance[1]), error)
+        return n_done >= n_epochs and now - before < due
 
-    def learn_beliefs(self, given_epochs: int, believed_epochs: int, progress: Progress) -> Belief:
+    def learn_beliefs(
+        self, given_epochs: int, longest: int, believed_epochs: int, progress: Progress
+    ) -> Belief:
         """Learn from the labels, then from what is believed about them; the last belief."""
         judged = progress.result(
-            "judgement", lambda: self.learn_given_labels(given_epochs, progress)
+            "judgement", lambda: self.learn_given_labels(given_epochs, longest, progress)
         )
         first = believe(judged, self.codes, self.counts, self.matrix)
         believed = Noted(belief=first)

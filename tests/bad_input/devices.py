@@ -14,7 +14,7 @@ AREA = "devices"
 def devices(kind: str, match: str, *names: Any) -> Row:
     cells: dict[tuple[str, ...] | str, Outcome] = {
         COLUMNS: DoesNotApply("has no parameter device"),
-        NETWORKS: Raises(match),
+        (*NETWORKS, "GradientMedoidSelector", "GradientMedoidSampler"): Raises(match),
     }
     return row(AREA, kind, "device", cells, *(Case(options={"device": name}) for name in names))
 

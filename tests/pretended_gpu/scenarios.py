@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.naive_bayes import GaussianNB
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
@@ -28,8 +29,15 @@ from pretended_gpu.device import NAME, PretendedDevice, PretendedTensor, set_up
 from stress.fits import FITS, images, outcome, table, words
 
 import noisyfit
-from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier, _precision
-from noisyfit.estimators import ForwardClassifier
+from noisyfit import (
+    CRUSTClassifier,
+    DMClassifier,
+    GradientMedoidSampler,
+    GradientMedoidSelector,
+    RobustLossClassifier,
+    _precision,
+)
+from noisyfit.estimators import ForwardClassifier, medoids
 from noisyfit.estimators.base import network as estimators
 from noisyfit.losses import CRITERION_NAMES, resolve_criterion
 from noisyfit.selection import (
@@ -124,6 +132,15 @@ class Items(torch.utils.data.Dataset):
 def dataset(device: str) -> Any:
     """A torch data set."""
     return outcome(DMClassifier(**SMALL, device=device).fit(Items()), Items())
+
+
+@scenario
+def loader_workers(device: str) -> Any:
+    """Items are fetched by them; rows that lie on the device need none, and draw no seeds."""
+    options = {**SMALL, "device": device, "iterator_train__num_workers": 1}
+    X, y = table()
+    DMClassifier(**options).fit(X, y)
+    return outcome(DMClassifier(**options).fit(Items()), Items())
 
 
 class Named(nn.Module):
@@ -276,6 +293,19 @@ def selection(device: str) -> Any:
 
 
 @scenario
+def selectors(device: str) -> Any:
+    """The transformer and the sampler."""
+    X, y = table()
+    found = []
+    for classifier in (None, GaussianNB()):
+        for make in (GradientMedoidSelector, GradientMedoidSampler):
+            options = {"trim": None if classifier is None else "auto", "estimator": classifier}
+            fitted = make(fraction=0.2, device=device, random_state=0, **options).fit(X, y)
+            found += [fitted.medoid_indices_.tolist(), fitted.weights_.tolist()]
+    return found
+
+
+@scenario
 def gradients_of_a_module(device: str) -> Any:
     """Gradients by a hook, of a network on the device."""
     X, y = table()
@@ -329,7 +359,8 @@ def main() -> None:
     torch.set_num_threads(1)
     set_up()
     # What refuses devices and tensors that it doesn't know.
-    estimators.validate_device = torch.device
+    for module in (estimators, medoids):
+        module.validate_device = torch.device
     for module in (_precision, settings):
         module.has_float64 = lambda device: not options.without_float64
     arrays._TENSORS = *arrays._TENSORS, PretendedTensor
