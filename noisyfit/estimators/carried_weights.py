@@ -45,8 +45,8 @@ class CarriedWeights:
     >>> weights = CarriedWeights(np.where(y == 0, 2.0, 1.0))
     >>> sampler = GradientMedoidSampler(k=6, weights="cluster")
     >>> X_kept, y_kept = sampler.fit_resample(X, y, sample_weight=weights)
-    >>> np.asarray(weights).sum()  # all rows are covered, those of class 0 count twice
-    np.float64(200.0)
+    >>> float(np.asarray(weights).sum())  # all rows are covered, those of class 0 count twice
+    200.0
     >>> model = LogisticRegression().fit(X_kept, y_kept, sample_weight=weights)
     """
 
