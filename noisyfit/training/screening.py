@@ -58,9 +58,9 @@ def screen_rows(
     One network per fold trains on the rows of the other folds: for ``given_epochs`` (while it still
     learns fast up to four times as many; while it still learns up to ``at_most``, if that is more)
     under the given labels, then for ``believed_epochs`` under the posterior probabilities of the
-    true ones, which the networks, each for its own fold, renew before every epoch. So the screening learns from what it finds, and
-    still no network judges a row whose label it was trained on. Epochs of less than
-    `STEPS_PER_EPOCH` steps are made up for by further passes over the rows.
+    true ones, which the networks, each for its own fold, renew before every epoch. So the screening
+    learns from what it finds, and still no network judges a row whose label it was trained on.
+    Epochs of less than `STEPS_PER_EPOCH` steps are made up for by further passes over the rows.
 
     What a history can say about the epochs is added to ``records``.
     """
