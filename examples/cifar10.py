@@ -150,6 +150,9 @@ class Place:
         setting = Setting.of(options)
         words = [cell.table, cell.method, cell.noise, str(cell.seed)]
         words += ["tiny"] * setting.tiny + [setting.autocast] * bool(setting.autocast)
+        # These change results by rounding only: they share a table, but no checkpoints.
+        words += ["channels last"] * options.channels_last
+        words += [f"compiled {options.compile}"] * bool(options.compile)
         words += [f"{setting.epochs} epochs"] * (setting.epochs != EPOCHS)
         letters = (c if c.isalnum() else "-" for c in " ".join(words))
         return cls(Path(options.checkpoints), "".join(letters))
@@ -197,6 +200,8 @@ def fit_cell(cell: Cell, options: argparse.Namespace, deadline: float, n_jobs: i
         train_transform=stops.watched(RandomCropAndFlip(padding=4)),
         device=options.device,
         autocast=options.autocast,
+        memory_format="channels_last" if options.channels_last else None,
+        compile=options.compile or False,
         checkpoint=place.folder,
         random_state=cell.seed,
     )
@@ -225,6 +230,8 @@ def fit_cell(cell: Cell, options: argparse.Namespace, deadline: float, n_jobs: i
         "n_train": len(y),
         "tiny": options.tiny,
         "autocast": options.autocast,
+        "channels_last": options.channels_last,
+        "compile": options.compile,
         "noisyfit": noisyfit.__version__,
         **{
             name: [
@@ -332,6 +339,12 @@ def main() -> None:
         help="default: the GPU, if there is one",
     )
     parser.add_argument("--autocast", choices=["bfloat16", "float16"], help="default: float32")
+    parser.add_argument("--channels-last", action="store_true", help="memory_format of the fits")
+    parser.add_argument(
+        "--compile",
+        choices=["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"],
+        help='have torch compile training steps; "reduce-overhead" is by CUDA graphs',
+    )
     parser.add_argument("--jobs", type=int, default=1, help="fits side by side")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     parser.add_argument(

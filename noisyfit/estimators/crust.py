@@ -80,8 +80,10 @@ class CRUSTClassifier(Published, IncrementalClassifier):
     warmup_epochs : int, default=3
         Epochs on the labels as given, of the screening networks or, without them, of the network
         itself. Enough to learn something, too few to memorise wrong labels. Screening networks go
-        on, up to four times as long or a quarter of `max_epochs`, while they agree with ever more
-        of the labels that they have not seen.
+        on, up to four times as long, while the last epoch still made them agree with 5 % more of
+        the labels that they have not seen. If a quarter of `max_epochs` is longer (from 52 epochs
+        on by default), the network is one that learns slowly: they go on up to that, while they
+        agree with ever more.
     screening_epochs : int, default=5
         Further epochs of the screening networks, on the probable labels. Zero: screening ends
         with what the given labels teach.

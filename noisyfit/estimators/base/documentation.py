@@ -139,8 +139,8 @@ cross_fit : int or None, default=3
         trained on. None: one network that judges the rows it was trained on, as in the papers.
     estimation_epochs : int, default=3
         Epochs of these networks on the labels as given: enough to learn something, too few to
-        memorise wrong labels. With `cross_fit` up to four times as many, while they agree with ever
-        more of the labels that they have not seen, and with "auto" five more on what is then believed about the labels."""
+        memorise wrong labels. With `cross_fit` up to four times as many, while they still learn
+        fast, and with "auto" five more on what is then believed about the labels."""
 
 SELECTION_PARAMETERS = """\
 k : int or None, default=None
