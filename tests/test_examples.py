@@ -319,6 +319,15 @@ def test_device_cost_prints_ratios(run):
     assert len(rows_of_table(output, "plain torch loop")) == 1
 
 
+@needs_data
+def test_slow_networks_prints_a_table(run):
+    small = ("--rows", 128, "--test-rows", 64, "--epochs", 1, "--methods", "cross entropy", "crust")
+    for data in ("fashion", "cifar"):
+        output = run("benchmarks/slow_networks.py", "--data", data, *small)
+        assert len(rows_of_table(output, "cross entropy")) == 1
+        assert len(rows_of_table(output, "crust")) == 1
+
+
 ACCURACY = "benchmarks/accuracy.py"
 
 
