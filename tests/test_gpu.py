@@ -26,6 +26,7 @@ from noisyfit.losses.checks import check_indices, check_soft_target, values_are_
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import PlannedBatches
 from noisyfit.training.recording import ProbabilityRecorder
+from noisyfit.training.rows import NamedRows
 
 needs_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -226,6 +227,18 @@ def test_training_does_not_look_at_the_values_of_its_labels(
     monkeypatch.setattr(PlannedNet, "get_loss", watched)
     X, y = table()
     estimator.set_params(max_epochs=2, module__hidden=(8,)).fit(X, y)
+
+
+def test_named_arrays_have_one_place(tmp_path: Path) -> None:
+    X, _ = table()
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    device = torch.device("meta")
+    beside_a_map = NamedRows({"mapped": mapped, "other": X}, device)
+    assert beside_a_map.index_device.type == "cpu"
+    assert beside_a_map.parts["other"].index_device.type == "cpu"  # for workers to fetch from
+    assert beside_a_map.take(torch.arange(3))["other"].device == device
+    assert NamedRows({"one": X, "other": X}, device).index_device == device
 
 
 def test_labels_are_looked_at_everywhere_else() -> None:

@@ -166,6 +166,19 @@ def named_arrays(device: str) -> Any:
 
 
 @scenario
+def named_arrays_and_a_map(device: str) -> Any:
+    """One of the arrays is on the disk, and workers fetch them."""
+    X, y = table()
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder) / "numbers.npy", X)
+        numbers = np.load(Path(folder) / "numbers.npy", mmap_mode="r")
+        rows = {"numbers": numbers, "word": np.arange(len(X)) % 5}
+        options = {**SMALL, "module": Named, "iterator_train__num_workers": 1}
+        del options["module__hidden"]
+        return outcome(DMClassifier(**options, device=device).fit(rows, y), rows)
+
+
+@scenario
 def piece_by_piece(device: str) -> Any:
     """partial_fit."""
     X, y = table()

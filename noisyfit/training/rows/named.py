@@ -9,7 +9,7 @@ from torch import Tensor
 from noisyfit.training.rows.base import Features, RowForm, Rows
 from noisyfit.training.rows.dataset import DatasetItems
 from noisyfit.training.rows.dense import DenseRows
-from noisyfit.training.rows.mapped import ConvertedMap
+from noisyfit.training.rows.mapped import ConvertedMap, is_mapped
 
 
 class NamedRows(Rows):
@@ -30,7 +30,10 @@ class NamedRows(Rows):
             self.loader_options = source.loader_options
             self.names = tuple(source.row_shapes)
         else:
-            self.parts = {name: DenseRows(array, device) for name, array in source.items()}
+            # Beside a memory map all stay in ordinary memory: rows have one place.
+            on_disk = any(isinstance(a, ConvertedMap) or is_mapped(a) for a in source.values())
+            place = torch.device("cpu") if on_disk else device
+            self.parts = {name: DenseRows(array, place) for name, array in source.items()}
             self.names = tuple(source)
         n_rows = len(next(iter(self.parts.values()))) if self.items is None else len(self.items)
         self.shape = (n_rows,)
@@ -42,8 +45,9 @@ class NamedRows(Rows):
 
     @property
     def index_device(self) -> torch.device:  # noqa: D102
-        places = {part.index_device for part in self.parts.values()}
-        return places.pop() if len(places) == 1 else torch.device("cpu")
+        if self.items is not None:
+            return torch.device("cpu")
+        return next(iter(self.parts.values())).index_device
 
     def fetch(self, index: Tensor) -> Features:  # noqa: D102
         if self.items is not None:
