@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 
@@ -13,6 +14,14 @@ def has_float64(device: torch.device) -> bool:
 def accumulator_dtype(device: torch.device) -> torch.dtype:
     """The precision for long sums that stay on the device."""
     return torch.float64 if has_float64(device) else torch.float32
+
+
+def placed(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """The values as a tensor on the device, in their precision or the best that it has."""
+    tensor = torch.from_numpy(values)
+    if tensor.dtype == torch.float64:
+        tensor = tensor.to(accumulator_dtype(device))
+    return tensor.to(device)
 
 
 def double_device(device: torch.device) -> torch.device:

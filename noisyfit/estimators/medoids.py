@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from noisyfit._compat import HasMethods, Interval, StrOptions, take_rows
-from noisyfit._precision import accumulator_dtype
+from noisyfit._precision import placed
 from noisyfit.estimators.base.containers import with_index
 from noisyfit.estimators.base.naming import naming
 from noisyfit.estimators.base.validation import as_counts, to_host, validate_device
@@ -62,16 +62,6 @@ def validate_gradients(estimator: GradientMedoids, X: Any, *, reset: bool) -> An
             dtype=[np.float64, np.float32],
             accept_sparse="csr" if estimator.estimator is not None else False,
         )
-
-
-def _on(device: torch.device, gradients: np.ndarray) -> Any:
-    """The gradients as a tensor on a device, or as they are for the CPU."""
-    if device.type == "cpu":
-        return gradients
-    tensor = torch.from_numpy(gradients)
-    if tensor.dtype == torch.float64:
-        tensor = tensor.to(accumulator_dtype(device))
-    return tensor.to(device)
 
 
 class GradientMedoids(BaseEstimator):
@@ -158,7 +148,9 @@ class GradientMedoids(BaseEstimator):
                 "set k=None or another selection."
             )
         method = TrimAndCover(self.trim, self.selection, self.fraction, self.k)
-        _, coreset = method.select(_on(device, gradients), codes, groups, clean_share, counts, rng)
+        if device.type != "cpu":
+            gradients = placed(gradients, device)
+        _, coreset = method.select(gradients, codes, groups, clean_share, counts, rng)
         self.medoid_indices_ = rows[coreset.indices]
         self.sample_indices_ = np.sort(self.medoid_indices_)
         self.weights_ = coreset.weights

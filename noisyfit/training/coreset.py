@@ -18,6 +18,7 @@ import numpy as np
 
 from noisyfit._blocks import slices
 from noisyfit._peaked import Matrix, PeakedRows, entries_at, narrowed
+from noisyfit._precision import double_device, placed
 from noisyfit.noise.belief import Belief, posterior
 from noisyfit.selection import Coreset, logit_gradients
 from noisyfit.selection.proxies import LogitGradients
@@ -145,7 +146,7 @@ class CoresetPhases:
         predicted = self.probabilities.argmax(axis=1) if options.group_by == "predicted" else None
         method = TrimAndCover(options.trim, options.selection, options.fraction)
         share = self.clean_share_now(epochs_since_warmup) if options.trim == "auto" else None
-        gradients = _gradients(self.probabilities, self.codes)
+        gradients = self._gradients()
         groups = self.codes if predicted is None else predicted
 
         def select() -> tuple[np.ndarray, Coreset, np.random.RandomState]:
@@ -156,6 +157,19 @@ class CoresetPhases:
 
         # Of several processes one selects: those of one machine would get in each other's way.
         self.kept, self.coreset, self.rng = self.data.rows.processes.on_main(select)
+
+    def _gradients(self) -> Any:
+        """Gradients p - onehot(y): on a GPU, if medoids are to be chosen there.
+
+        Dense ones on the CPU are only computed where they are looked at.
+        """
+        assert self.probabilities is not None
+        if isinstance(self.probabilities, PeakedRows):
+            return logit_gradients(self.probabilities, self.codes)
+        device = double_device(self.data.rows.device)
+        if device.type == "cpu" or self.options.selection == "all":
+            return LogitGradients(self.probabilities, self.codes)
+        return placed(logit_gradients(self.probabilities, self.codes), device)
 
     def _add_to_total(self, believed: Any) -> None:
         """Add to the sum of what was believed so far, in its memory where nobody else uses that."""
@@ -290,13 +304,6 @@ class CoresetPhases:
         partners = np.where(size > 0, drawn, positions)
         share = self.rng.beta(*self.options.mixup, size=len(partners))
         return Mixing(self.used[partners], self.codes[partners], share)
-
-
-def _gradients(probabilities: Matrix, codes: np.ndarray) -> Any:
-    """Gradients p - onehot(y), which for dense p are only computed where they are looked at."""
-    if isinstance(probabilities, PeakedRows):
-        return logit_gradients(probabilities, codes)
-    return LogitGradients(probabilities, codes)
 
 
 def _moved(own: Any, latest: Any) -> Any:
