@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,20 +36,23 @@ Images = tuple[np.ndarray, np.ndarray]
 def load_cifar10(folder: str | None, n_shards: int = 5) -> tuple[Images, Images]:
     """Training and test images (n, 32, 32, 3), bytes, and labels, in the official order.
 
-    The folder is the one given or the one that NOISYFIT_DATA names. It holds either the shards
-    cifar10_train_0.npz to _4.npz and cifar10_test.npz, or cifar-10-batches-py, the official
-    Python version, as torchvision unpacks it.
+    The folder is the one given or the one that NOISYFIT_DATA names. It holds the shards
+    cifar10_train_0.npz to _4.npz and cifar10_test.npz, or cifar-10-batches-bin, the official binary
+    version, or cifar-10-batches-py, the Python version, whose pickles torchvision checks and reads.
     """
     place = data_folder(folder)
     if (place / "cifar10_test.npz").exists():
         names = [f"cifar10_train_{number}.npz" for number in range(n_shards)]
         return _images(place, [*names, "cifar10_test.npz"], _shard)
+    if (place / "cifar-10-batches-bin").exists():
+        names = [f"data_batch_{number}.bin" for number in range(1, n_shards + 1)]
+        return _images(place / "cifar-10-batches-bin", [*names, "test_batch.bin"], _batch)
     if (place / "cifar-10-batches-py").exists():
-        names = [f"data_batch_{number}" for number in range(1, n_shards + 1)]
-        return _images(place / "cifar-10-batches-py", [*names, "test_batch"], _batch)
+        return _by_torchvision(place)
     stop(
-        f"There is no CIFAR-10 in {place}: name a folder with cifar-10-batches-py in it, by --data "
-        "or NOISYFIT_DATA (torchvision.datasets.CIFAR10(folder, download=True) makes one)."
+        f"There is no CIFAR-10 in {place}: name a folder with cifar-10-batches-bin or "
+        "cifar-10-batches-py in it, by --data or NOISYFIT_DATA "
+        "(torchvision.datasets.CIFAR10(folder, download=True) makes one)."
     )
 
 
@@ -82,11 +85,22 @@ def _shard(path: Path) -> Images:
 
 
 def _batch(path: Path) -> Images:
-    # The official files are pickles: nothing to read from somebody one doesn't trust.
-    with path.open("rb") as file:
-        stored = pickle.load(file, encoding="bytes")
-    images = stored[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(images), np.array(stored[b"labels"], dtype=np.int64)
+    records = np.fromfile(path, dtype=np.uint8).reshape(-1, 1 + 3 * 32 * 32)
+    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), records[:, 0].astype(np.int64)
+
+
+def _by_torchvision(place: Path) -> tuple[Images, Images]:
+    if importlib.util.find_spec("torchvision") is None:
+        stop(
+            f"{place / 'cifar-10-batches-py'} holds pickles, which torchvision checks and reads: "
+            "pip install torchvision, or take the official binary version, cifar-10-batches-bin."
+        )
+    from torchvision.datasets import CIFAR10
+
+    parts = [CIFAR10(place, train=train) for train in (True, False)]
+    train, test = ((part.data, np.array(part.targets, dtype=np.int64)) for part in parts)
+    return train, test
 
 
 def given_labels(noise: str, y: np.ndarray, folder: str | None, seed: int) -> np.ndarray:

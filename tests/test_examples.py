@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import pickle
 import re
 import runpy
 import subprocess
@@ -612,18 +611,21 @@ def test_cifar10_is_read_and_its_classes_are_mistaken_as_documented():
     assert given_labels("clean", y, None, 0) is y
 
 
-def test_cifar10_is_read_as_torchvision_unpacks_it(run, tmp_path):
+def test_cifar10_is_read_from_the_official_files(run, tmp_path):
     sys.path.insert(0, str(EXAMPLES))
     from _cifar10 import load_cifar10
 
-    folder = tmp_path / "cifar-10-batches-py"
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    asked = ("cifar10.py", "--tiny", "--device", "cpu", "--results", "r.jsonl", "--data", tmp_path)
+    if importlib.util.find_spec("torchvision") is None:
+        assert "pip install torchvision, or take the official binary" in refused(run, *asked)
+    folder = tmp_path / "cifar-10-batches-bin"
     folder.mkdir()
     pixels = np.arange(2 * 3072, dtype=np.int64).reshape(2, 3072).astype(np.uint8)
-    content = pickle.dumps({b"data": pixels, b"labels": [3, 9], b"batch_label": b"made up"})
-    (folder / "data_batch_1").write_bytes(content)
-    asked = ("cifar10.py", "--tiny", "--device", "cpu", "--results", "r.jsonl", "--data", tmp_path)
-    assert "part of CIFAR-10 only: test_batch is missing" in refused(run, *asked)
-    (folder / "test_batch").write_bytes(content)
+    content = b"".join(bytes([k, *some]) for k, some in zip((3, 9), pixels, strict=True))
+    (folder / "data_batch_1.bin").write_bytes(content)
+    assert "part of CIFAR-10 only: test_batch.bin is missing" in refused(run, *asked)
+    (folder / "test_batch.bin").write_bytes(content)
     (X, y), _ = load_cifar10(str(tmp_path), 1)
     assert X.shape == (2, 32, 32, 3)
     # All of red comes first, then green and blue, each row by row.

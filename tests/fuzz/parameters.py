@@ -66,6 +66,7 @@ SHARES = [0.0, 0.25, 0.5, 0.9]
 NO_SHARES = [*NOT_NUMBERS, 1.0, 1, -0.1, 2, 1e-300]
 EPOCHS = [0, -1, 1.5, "3", None, True, 2**70]
 
+DEVICES = (["cpu", torch.device("cpu")], [None, 0, "tpu", "", "cuda:99", "meta"])
 NETWORK: Values = {
     "max_epochs": ([1, 2, np.int64(2)], EPOCHS[:-1]),
     "lr": ([1e-3, 0.1, 1, 1e-30], [*NOT_NUMBERS, 0, -1, 1e4, 1e30, 1e300]),
@@ -89,7 +90,7 @@ NETWORK: Values = {
     "autocast": ([None, None, None, "bfloat16"], ["float32", True, torch.bfloat16, "float16"]),
     "checkpoint": ([None], [3, ["folder"], True]),
     "accelerator": ([None], [2, "cpu", True]),
-    "device": (["cpu", torch.device("cpu")], [None, 0, "tpu", "", "cuda:99", "meta"]),
+    "device": DEVICES,
     "random_state": ([0, 1, 2**32 - 1], ["a", -1, 1.5, 2**32]),
     "verbose": ([0], [-1, "a", None]),
     "module": ([None], [3, "mlp", print, dict, nn.Linear, nn.Linear(2, 2), InputSpoiler]),
@@ -134,6 +135,7 @@ MEDOIDS: Values = {
     "k": ([None, 1, 2, 5], [0, -1, 2.0, "a", 10**6, True]),
     "estimator": (CLASSIFIERS, NO_CLASSIFIERS),
     "trim": ([None, *SHARES, "auto"], ["x", *NO_SHARES[3:]]),
+    "device": DEVICES,
 }
 
 PARAMETERS: dict[type, Values] = {
