@@ -23,6 +23,7 @@ from noisyfit import CRUSTClassifier, DMClassifier, RobustLossClassifier
 from noisyfit.estimators.base.validation import check_dtype, validate_device
 from noisyfit.losses import CRITERION_NAMES, resolve_criterion
 from noisyfit.losses.checks import check_indices, check_soft_target, values_are_known
+from noisyfit.selection import SELECTION_METHODS, select_coreset
 from noisyfit.training.network import PlannedNet
 from noisyfit.training.plan import PlannedBatches
 from noisyfit.training.recording import ProbabilityRecorder
@@ -119,6 +120,17 @@ def test_a_fit_on_a_gpu_leaves_its_generator_as_it_was() -> None:
     ]
     np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-4)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@needs_a_gpu
+@pytest.mark.parametrize("method", [name for name in SELECTION_METHODS if name != "all"])
+def test_a_selection_on_a_gpu_is_that_of_the_cpu(method: str) -> None:
+    points = torch.from_numpy(np.random.RandomState(0).randn(300, 8))
+    groups = np.arange(300) % 3
+    options = {"fraction": 0.2, "method": method, "groups": groups, "random_state": 0}
+    on_cpu, on_gpu = (select_coreset(points.to(place), **options) for place in ("cpu", "cuda"))
+    np.testing.assert_array_equal(on_gpu.indices, on_cpu.indices)
+    np.testing.assert_allclose(on_gpu.weights, on_cpu.weights)
 
 
 @needs_a_gpu
