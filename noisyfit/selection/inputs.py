@@ -23,8 +23,7 @@ def as_points(values: Any, name: str = "points", *, ndim: int = 2) -> Any:
     """Return `values` as a finite, non-empty float32 or float64 tensor, copied only if necessary.
 
     Integers become float64 (float32 where the device has none) and half precision float32; the
-    device stays. Outer products
-    stay what they are.
+    device stays. Outer products stay what they are.
     """
     if isinstance(values, OuterProducts):
         left, right = as_points(values.left, name), as_points(values.right, name)

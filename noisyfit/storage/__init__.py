@@ -4,5 +4,5 @@
 - ``archive``: a zip with its manifest, refused where it was changed;
 - ``codec``: objects to JSON and back by a closed list, with those of ``plain`` (Python) and
   ``arrays`` (numpy, scipy, torch);
-- ``document``: an object, so encoded, as the members of an archive;
+- ``document``: an object, so encoded, as the members of an archive.
 """

@@ -39,6 +39,29 @@ def restore_generators(states: dict[str, Tensor], device: torch.device) -> None:
         torch.mps.set_rng_state(states["device"])
 
 
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed torch's generators that a fit draws from.
+
+    Not by torch.manual_seed: it seeds every GPU, whose state would not be restored.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+@contextmanager
+def kept_generators(device: torch.device) -> Iterator[None]:
+    """Restore torch's generators afterwards, whatever is drawn inside the block."""
+    states = generator_states(device)
+    try:
+        yield
+    finally:
+        restore_generators(states, device)
+
+
 @contextmanager
 def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch inside the block and restore its global generators afterwards.
@@ -47,16 +70,6 @@ def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
     the caller's stream must not notice. They belong to the whole process, so fits in several
     threads take turns.
     """
-    with only_thread(), plain_torch(device):
-        states = generator_states(device)
-        try:
-            # Not torch.manual_seed: it seeds every GPU, whose state would not be restored.
-            torch.default_generator.manual_seed(seed)
-            if device.type == "cuda":
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            elif device.type == "mps":
-                torch.mps.manual_seed(seed)
-            yield
-        finally:
-            restore_generators(states, device)
+    with only_thread(), plain_torch(device), kept_generators(device):
+        seed_generators(seed, device)
+        yield

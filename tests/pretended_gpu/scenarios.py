@@ -212,34 +212,29 @@ class Stopping(Callback):
             raise _Stop
 
 
-@scenario
-def checkpoint(device: str) -> Any:
-    """A fit that is broken off and goes on."""
+def broken_off(classifier: Any) -> Any:
+    """What comes of a fit that goes on where it was broken off."""
     X, y = table()
     Stopping.broken = False
     with tempfile.TemporaryDirectory() as folder:
-        parameters = {**SMALL, "max_epochs": 5, "checkpoint": folder, "device": device}
-        classifier = CRUSTClassifier(**parameters, cross_fit=2, callbacks=[("stop", Stopping())])
+        classifier.set_params(max_epochs=5, checkpoint=folder, callbacks=[("stop", Stopping())])
         try:
             classifier.fit(X, y)
         except _Stop:
             return outcome(classifier.fit(X, y), X)
     raise AssertionError("the fit was not broken off")
+
+
+@scenario
+def checkpoint(device: str) -> Any:
+    """A fit that is broken off and goes on."""
+    return broken_off(CRUSTClassifier(**SMALL, cross_fit=2, device=device))
 
 
 @scenario
 def checkpoint_of_what_was_recorded(device: str) -> Any:
     """Tensors of a callback, and of a criterion, go on where the network is."""
-    X, y = table()
-    Stopping.broken = False
-    with tempfile.TemporaryDirectory() as folder:
-        parameters = {**SMALL, "max_epochs": 5, "checkpoint": folder, "device": device}
-        classifier = RobustLossClassifier("elr", **parameters, callbacks=[("stop", Stopping())])
-        try:
-            classifier.fit(X, y)
-        except _Stop:
-            return outcome(classifier.fit(X, y), X)
-    raise AssertionError("the fit was not broken off")
+    return broken_off(RobustLossClassifier("elr", **SMALL, device=device))
 
 
 @scenario

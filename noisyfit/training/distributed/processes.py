@@ -21,6 +21,12 @@ import torch
 from torch import Tensor, nn
 
 from noisyfit.training.distributed.normalisation import WholeBatchNormalisation
+from noisyfit.training.seeding import (
+    generator_states,
+    kept_generators,
+    restore_generators,
+    seed_generators,
+)
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -66,7 +72,7 @@ class Processes:
         self.share = Share()
         if accelerator is not None:
             self.share = Share(accelerator.process_index, accelerator.num_processes)
-        self._own_states: list[Tensor] | None = None
+        self._own_states: dict[str, Tensor] | None = None
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         return Processes, ()  # a copy, in a file or another process, is alone
@@ -243,39 +249,25 @@ class Processes:
     def _begin_own_stream(self, salt: tuple[Any, ...]) -> None:
         state = torch.get_rng_state().numpy().tobytes() + repr((self.share.number, salt)).encode()
         seed = int.from_bytes(hashlib.sha256(state).digest()[:7], "little")
-        with torch.random.fork_rng(self._devices()):
-            torch.default_generator.manual_seed(seed)
-            for device in self._devices():
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            self._own_states = self._states()
+        device = self._accelerator.device
+        with kept_generators(device):
+            seed_generators(seed, device)
+            self._own_states = generator_states(device)
 
     @contextmanager
     def _own_stream(self) -> Iterator[None]:
-        with torch.random.fork_rng(self._devices()):
+        device = self._accelerator.device
+        with kept_generators(device):
             if self._own_states is not None:
-                cpu, *others = self._own_states
-                torch.set_rng_state(cpu)
-                for device, state in zip(self._devices(), others, strict=True):
-                    torch.cuda.set_rng_state(state, device)
+                restore_generators(self._own_states, device)
             try:
                 yield
             finally:
-                self._own_states = self._states()
+                self._own_states = generator_states(device)
 
     def own_stream(self) -> AbstractContextManager[None]:
         """Draw from this process's own stream inside the block."""
         return self._own_stream() if self.are_many else nullcontext()
-
-    def _devices(self) -> list[torch.device]:
-        device = self._accelerator.device
-        return [device] if device.type == "cuda" else []
-
-    def _states(self) -> list[Tensor]:
-        return [
-            torch.get_rng_state(),
-            *(torch.cuda.get_rng_state(device) for device in self._devices()),
-        ]
 
     # ----------------------------------------------------------------------------- normalisation
 
